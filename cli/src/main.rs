@@ -1,0 +1,3 @@
+//! The `packet-ring` command line tool.
+
+fn main() {}

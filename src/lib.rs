@@ -1,0 +1,2 @@
+//! Packet rings.
+#![no_std]
