@@ -56,10 +56,34 @@ pub fn enter() -> Result<Entered, LabError> {
 fn enter_as_user() -> Result<(), LabError> {
     let (user, group) = (geteuid(), getegid());
     namespace::unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNET).map_err(LabError::Refused)?;
+    // Where a security module takes the privileges of a new user namespace away, this is the first call to notice.
     let write = |path, text: String| {
-        fs::write(path, text).map_err(LabError::doing_io("map the user to root"))
+        fs::write(path, text)
+            .map_err(|error| LabError::Refused(Errno::from_io_error(&error).unwrap_or(Errno::IO)))
     };
     write("/proc/self/setgroups", "deny".into())?;
     write("/proc/self/uid_map", format!("0 {} 1", user.as_raw()))?;
     write("/proc/self/gid_map", format!("0 {} 1", group.as_raw()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{VethOptions, VethPair};
+
+    // Cargo's own harness runs tests on threads, in the host's namespace: what must be refused there.
+
+    #[test]
+    fn a_process_with_threads_cannot_enter() {
+        assert!(matches!(enter(), Err(LabError::ThreadsAlreadyStarted(2..))));
+    }
+
+    #[test]
+    fn nothing_is_made_or_changed_outside_the_lab() {
+        let made = VethPair::create(&VethOptions::default());
+        assert_eq!(made.unwrap_err(), LabError::NotInTheLab);
+        let lo = crate::Link::named("lo").unwrap();
+        assert_eq!(lo.set_mtu(1500), Err(LabError::NotInTheLab));
+        assert_eq!(lo.delete(), Err(LabError::NotInTheLab));
+    }
 }

@@ -171,6 +171,12 @@ mod tests {
     }
 
     #[test]
+    fn the_ipv4_header_sums_to_zero() {
+        let frame = numbered_udp(1, 1514);
+        assert_eq!(ipv4_checksum(frame[14..].first_chunk().unwrap()), 0);
+    }
+
+    #[test]
     fn a_changed_byte_is_seen() {
         let mut frame = numbered(1, 100);
         frame[99] ^= 1;

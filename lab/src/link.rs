@@ -6,10 +6,11 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use rustix::io::Errno;
 
+use crate::LabError;
 use crate::counters::Counters;
 use crate::namespace::Namespace;
+use crate::offload::{self, Offload, State};
 use crate::rtnl::Rtnl;
-use crate::{LabError, offload};
 
 /// An interface, known by its name, in one namespace.
 ///
@@ -154,14 +155,15 @@ impl Link {
 
     /// Turns one of the interface's offloads on or off (ethtool).
     #[doc(alias = "ethtool")]
-    pub fn set_offload(
-        &self,
-        offload: offload::Offload,
-        state: offload::State,
-    ) -> Result<(), LabError> {
+    pub fn set_offload(&self, offload: Offload, state: State) -> Result<(), LabError> {
         self.must_be_ours()?;
         offload::set(&self.home.rtnl, &self.name, offload, state)
             .map_err(|error| self.named_error(error))
+    }
+
+    /// Whether the interface has this offload on.
+    pub fn offload(&self, offload: Offload) -> Result<State, LabError> {
+        offload::get(&self.home.rtnl, &self.name, offload).map_err(|error| self.named_error(error))
     }
 
     /// Deletes the interface, and with one end of a veth the other.

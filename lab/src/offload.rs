@@ -38,13 +38,36 @@ pub enum State {
 /// From linux/sockios.h.
 const SIOCETHTOOL: Opcode = 0x8946;
 /// `ETHTOOL_*` commands and `ETH_FLAG_*` bits of linux/ethtool.h.
+const GET_TX_CHECKSUM: u32 = 0x16;
 const SET_TX_CHECKSUM: u32 = 0x17;
+const GET_TSO: u32 = 0x1e;
 const SET_TSO: u32 = 0x1f;
 const GET_FLAGS: u32 = 0x25;
 const SET_FLAGS: u32 = 0x26;
+const GET_GRO: u32 = 0x2b;
 const SET_GRO: u32 = 0x2c;
 const FLAG_TX_VLAN: u32 = 1 << 7;
 const FLAG_RX_VLAN: u32 = 1 << 8;
+
+/// How ethtool reads and writes one offload: as a bit of a word that it shares with others, or as a word of 0 or 1.
+struct Switch {
+    get: u32,
+    set: u32,
+    bit: u32,
+}
+
+impl Offload {
+    const fn switch(self) -> Switch {
+        let (get, set, bit) = match self {
+            Self::VlanReceive => (GET_FLAGS, SET_FLAGS, FLAG_RX_VLAN),
+            Self::VlanTransmit => (GET_FLAGS, SET_FLAGS, FLAG_TX_VLAN),
+            Self::TransmitChecksum => (GET_TX_CHECKSUM, SET_TX_CHECKSUM, 1),
+            Self::Segmentation => (GET_TSO, SET_TSO, 1),
+            Self::ReceiveMerging => (GET_GRO, SET_GRO, 1),
+        };
+        Switch { get, set, bit }
+    }
+}
 
 /// Applies `state` to the interface `name` of the namespace that the socket `fd` is in.
 pub(crate) fn set(
@@ -53,22 +76,25 @@ pub(crate) fn set(
     offload: Offload,
     state: State,
 ) -> Result<(), LabError> {
-    let on = u32::from(state == State::On);
-    let simple = |command| ethtool(&fd, name, command, on).map(drop);
-    match offload {
-        Offload::TransmitChecksum => simple(SET_TX_CHECKSUM),
-        Offload::Segmentation => simple(SET_TSO),
-        Offload::ReceiveMerging => simple(SET_GRO),
-        Offload::VlanReceive => set_flag(&fd, name, FLAG_RX_VLAN, on),
-        Offload::VlanTransmit => set_flag(&fd, name, FLAG_TX_VLAN, on),
-    }
-    .map_err(LabError::doing("switch an offload"))
+    let Switch { get, set, bit } = offload.switch();
+    let doing = LabError::doing("switch an offload");
+    let word = ethtool(&fd, name, get, 0).map_err(&doing)?;
+    let wanted = match state {
+        State::On => word | bit,
+        State::Off => word & !bit,
+    };
+    ethtool(&fd, name, set, wanted).map(drop).map_err(doing)
 }
 
-fn set_flag(fd: impl AsFd, name: &str, flag: u32, on: u32) -> Result<(), Errno> {
-    let flags = ethtool(&fd, name, GET_FLAGS, 0)?;
-    let wanted = if on == 1 { flags | flag } else { flags & !flag };
-    ethtool(&fd, name, SET_FLAGS, wanted).map(drop)
+/// The present state.
+pub(crate) fn get(fd: impl AsFd, name: &str, offload: Offload) -> Result<State, LabError> {
+    let Switch { get, bit, .. } = offload.switch();
+    let word = ethtool(fd, name, get, 0).map_err(LabError::doing("ask for an offload"))?;
+    Ok(if word & bit == 0 {
+        State::Off
+    } else {
+        State::On
+    })
 }
 
 /// `struct ethtool_value`.

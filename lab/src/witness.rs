@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::time::Instant;
 
 use linux_raw_sys::if_packet as abi;
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -125,9 +126,9 @@ impl Witness {
     }
 
     fn receive_now(&self) -> Result<Seen, Errno> {
-        let mut bytes = vec![0; LONGEST];
-        let (len, _, from) = rustix::net::recvfrom(&self.fd, &mut bytes[..], RecvFlags::DONTWAIT)?;
-        bytes.truncate(len);
+        let mut bytes = Vec::with_capacity(LONGEST);
+        let (_, _, from) =
+            rustix::net::recvfrom(&self.fd, spare_capacity(&mut bytes), RecvFlags::DONTWAIT)?;
         bytes.shrink_to_fit();
         let from = from
             .as_ref()
