@@ -4,7 +4,8 @@ use netlink_packet_route::link::Stats64;
 
 /// What the interface itself counted since it was made (`IFLA_STATS64`).
 ///
-/// A frame that nobody wants is in `rx_packets` and in `rx_dropped`: a packet socket on the interface counts as somebody.
+/// A frame that nobody wants is in `rx_packets` and in `rx_dropped`: a packet socket on the
+/// interface counts as somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[doc(alias = "IFLA_STATS64")]
 pub struct Counters {
@@ -18,7 +19,8 @@ pub struct Counters {
     pub tx_bytes: u64,
     /// Frames received that went nowhere.
     pub rx_dropped: u64,
-    /// Frames that were to be transmitted and were not; on a veth, those that the other end had no room for.
+    /// Frames that were to be transmitted and were not; on a veth, those that the other end had no
+    /// room for.
     pub tx_dropped: u64,
 }
 

@@ -1,4 +1,5 @@
-//! The way in: the whole process moves to a network namespace of its own, once, before it has threads.
+//! The way in: the whole process moves to a network namespace of its own, once, before it has
+//! threads.
 
 use std::fs;
 
@@ -22,14 +23,16 @@ pub enum Entered {
 
 /// Moves the calling process to a fresh network namespace, with `lo` up, IPv6 off and nothing else.
 ///
-/// The caller needs no privilege: where a network namespace alone is refused, a user namespace comes around it, with
-/// the present user as its root. Nothing of the host can be reached from then on, and what is made in the namespace
-/// goes with the process.
+/// The caller needs no privilege: where a network namespace alone is refused, a user namespace
+/// comes around it, with the present user as its root. Nothing of the host can be reached from then
+/// on, and what is made in the namespace goes with the process.
 ///
-/// Call it first thing in `main`: threads that run already would stay behind, so their presence is an error.
+/// Call it first thing in `main`: threads that run already would stay behind, so their presence is
+/// an error.
 ///
 /// # Errors
-/// [`LabError::ThreadsAlreadyStarted`], and [`LabError::Refused`] where this user may not have namespaces at all.
+/// [`LabError::ThreadsAlreadyStarted`], and [`LabError::Refused`] where this user may not have
+/// namespaces at all.
 ///
 /// # References
 /// [unshare(2)](https://man7.org/linux/man-pages/man2/unshare.2.html),
@@ -52,11 +55,13 @@ pub fn enter() -> Result<Entered, LabError> {
     Ok(entered)
 }
 
-/// A user namespace maps one user, whom the kernel lets map itself alone, and only once setgroups is given up.
+/// A user namespace maps one user, whom the kernel lets map itself alone, and only once setgroups
+/// is given up.
 fn enter_as_user() -> Result<(), LabError> {
     let (user, group) = (geteuid(), getegid());
     namespace::unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNET).map_err(LabError::Refused)?;
-    // Where a security module takes the privileges of a new user namespace away, this is the first call to notice.
+    // Where a security module takes the privileges of a new user namespace away, this is the first
+    // call to notice.
     let write = |path, text: String| {
         fs::write(path, text)
             .map_err(|error| LabError::Refused(Errno::from_io_error(&error).unwrap_or(Errno::IO)))
@@ -71,7 +76,8 @@ mod tests {
     use super::*;
     use crate::{VethOptions, VethPair};
 
-    // Cargo's own harness runs tests on threads, in the host's namespace: what must be refused there.
+    // Cargo's own harness runs tests on threads, in the host's namespace: what must be refused
+    // there.
 
     #[test]
     fn a_process_with_threads_cannot_enter() {

@@ -6,15 +6,18 @@ use rustix::io::Errno;
 
 /// Why a namespace, an interface or a raw socket could not be had.
 ///
-/// Every variant prints as one sentence that says what was tried and, where something can be done, what.
+/// Every variant prints as one sentence that says what was tried and, where something can be done,
+/// what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LabError {
     /// The kernel refused a network namespace, with privilege and through a user namespace alike.
     Refused(Errno),
-    /// The process had started threads before [`enter`](crate::enter): they would stay in the host's namespace.
+    /// The process had started threads before [`enter`](crate::enter): they would stay in the
+    /// host's namespace.
     ThreadsAlreadyStarted(usize),
-    /// The calling thread is in a namespace that the lab did not make, and the lab changes nothing there.
+    /// The calling thread is in a namespace that the lab did not make, and the lab changes nothing
+    /// there.
     NotInTheLab,
     /// No interface of this name in the namespace that was asked.
     NoSuchInterface(String),
@@ -57,26 +60,42 @@ impl LabError {
 impl fmt::Display for LabError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(errno) => write!(
-                f,
-                "the kernel refused a network namespace ({errno}): run as root, or allow user namespaces to this user \
-                 (sysctl user.max_user_namespaces above 0, kernel.unprivileged_userns_clone=1 on Debian, \
-                 kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu); a container needs a seccomp profile that \
-                 permits unshare(2)"
-            ),
+            Self::Refused(errno) => {
+                write!(
+                    f,
+                    "the kernel refused a network namespace ({errno}): {ALLOW}"
+                )
+            }
             Self::ThreadsAlreadyStarted(count) => write!(
                 f,
-                "the process runs {count} threads already: enter the lab first thing in main, before any thread starts"
+                "the process runs {count} threads already: enter the lab first thing in main, \
+                 before any thread starts"
             ),
-            Self::NotInTheLab => {
-                f.write_str("this thread is not in a namespace of the lab: call enter() or Namespace::run() first")
+            Self::NotInTheLab => f.write_str(
+                "this thread is not in a namespace of the lab: call enter() or Namespace::run() \
+                 first",
+            ),
+            Self::NoSuchInterface(name) => {
+                write!(f, "there is no interface {name} in this namespace")
             }
-            Self::NoSuchInterface(name) => write!(f, "there is no interface {name} in this namespace"),
-            Self::NoCarrier(name) => write!(f, "{name} and its peer are up, but no carrier came within two seconds"),
+            Self::NoCarrier(name) => {
+                write!(
+                    f,
+                    "{name} and its peer are up, but no carrier came within two seconds"
+                )
+            }
             Self::System { doing, errno } => write!(f, "could not {doing}: {errno}"),
-            Self::Unreadable(what) => write!(f, "the kernel's netlink answer could not be read: {what}"),
+            Self::Unreadable(what) => {
+                write!(f, "the kernel's netlink answer could not be read: {what}")
+            }
         }
     }
 }
+
+/// What to do about a refused namespace.
+const ALLOW: &str = "run as root, or allow user namespaces to this user \
+    (sysctl user.max_user_namespaces above 0, kernel.unprivileged_userns_clone=1 on Debian, \
+    kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu); \
+    a container needs a seccomp profile that permits unshare(2)";
 
 impl core::error::Error for LabError {}

@@ -1,7 +1,9 @@
-//! Ethernet frames that carry a number, so that whoever receives them can say which came, and which did not.
+//! Ethernet frames that carry a number, so that whoever receives them can say which came, and which
+//! did not.
 //!
-//! The number, big-endian, follows a mark of eight bytes right behind the headers; the rest of the frame repeats a
-//! pattern that [`is_intact`] checks. All frames go to everybody (broadcast), from a locally administered address.
+//! The number, big-endian, follows a mark of eight bytes right behind the headers; the rest of the
+//! frame repeats a pattern that [`is_intact`] checks. All frames go to everybody (broadcast), from
+//! a locally administered address.
 
 /// The local experimental ethertype 1 (IEEE 802): no protocol handler of the kernel wants it.
 pub const ETHERTYPE: u16 = 0x88b5;
@@ -40,7 +42,8 @@ pub fn numbered_vlan(vlan: u16, number: u64, len: usize) -> Vec<u8> {
     finish(head, number, len)
 }
 
-/// An IPv4 UDP datagram from 192.0.2.1 to 192.0.2.2 (RFC 5737), port [`UDP_PORT`], in a frame of `len` bytes.
+/// An IPv4 UDP datagram from 192.0.2.1 to 192.0.2.2 (RFC 5737), port [`UDP_PORT`], in a frame of
+/// `len` bytes.
 ///
 /// The UDP checksum is 0, which means none, so that renumbering leaves the frame valid.
 ///
@@ -69,7 +72,8 @@ pub fn numbered_udp(number: u64, len: usize) -> Vec<u8> {
     finish(head, number, len)
 }
 
-/// The number that the frame carries, or `None` for any other frame. Reads every kind that this module makes.
+/// The number that the frame carries, or `None` for any other frame. Reads every kind that this
+/// module makes.
 pub fn number(frame: &[u8]) -> Option<u64> {
     let at = number_offset(frame)?;
     Some(u64::from_be_bytes(*frame.get(at..)?.first_chunk()?))
@@ -84,7 +88,8 @@ pub fn renumber(frame: &mut [u8], number: u64) {
     frame[at..at + 8].copy_from_slice(&number.to_be_bytes());
 }
 
-/// Whether every byte behind the number is still the one that was put there: for payloads that something may overwrite.
+/// Whether every byte behind the number is still the one that was put there: for payloads that
+/// something may overwrite.
 pub fn is_intact(frame: &[u8]) -> bool {
     number_offset(frame).is_some_and(|at| {
         frame[at + 8..]

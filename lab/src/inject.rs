@@ -19,9 +19,9 @@ const BACK_OFF: Duration = Duration::from_micros(50);
 
 /// A raw packet socket that sends on one interface and receives nothing.
 ///
-/// On a veth, a frame that was taken is in the other end's receive path: where the other end has no room the kernel says
-/// `ENOBUFS` and the same frame is tried again. So nothing is lost before the receiver; the interface counts each refusal
-/// in `tx_dropped`.
+/// On a veth, a frame that was taken is in the other end's receive path: where the other end has no
+/// room the kernel says `ENOBUFS` and the same frame is tried again. So nothing is lost before the
+/// receiver; the interface counts each refusal in `tx_dropped`.
 #[derive(Debug)]
 pub struct Injector {
     fd: OwnedFd,
@@ -36,7 +36,8 @@ impl Injector {
     /// Sends one frame.
     ///
     /// # Errors
-    /// `ENETDOWN` or `ENXIO` when the interface is down or gone; `EMSGSIZE` for a frame above its MTU.
+    /// `ENETDOWN` or `ENXIO` when the interface is down or gone; `EMSGSIZE` for a frame above its
+    /// MTU.
     pub fn send(&self, frame: &[u8]) -> Result<(), LabError> {
         self.send_batch(&[frame])
     }
@@ -66,9 +67,11 @@ impl Injector {
         })
     }
 
-    /// Sends copies of `template` with these numbers, as fast as the kernel takes them, and returns how many it took.
+    /// Sends copies of `template` with these numbers, as fast as the kernel takes them, and returns
+    /// how many it took.
     ///
-    /// It takes all of them, unless the interface goes down or away: then the count tells how far it got.
+    /// It takes all of them, unless the interface goes down or away: then the count tells how far
+    /// it got.
     ///
     /// # Panics
     /// When `template` is not a frame of [`frame`](crate::frame).
@@ -91,7 +94,8 @@ impl Injector {
         next - first
     }
 
-    /// One sendmmsg(2) of at most [`BATCH`] frames. It stops at the first refused frame, and errs if that is the first.
+    /// One sendmmsg(2) of at most [`BATCH`] frames. It stops at the first refused frame, and errs
+    /// if that is the first.
     fn send_some(&self, frames: &[impl AsRef<[u8]>]) -> Result<usize, Errno> {
         let slices: Vec<_> = frames
             .iter()

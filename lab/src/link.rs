@@ -1,21 +1,23 @@
 //! One network interface: asking the kernel about it, and changing it.
 
+use core::net::Ipv4Addr;
 use std::sync::Arc;
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use rustix::io::Errno;
 
-use crate::LabError;
 use crate::counters::Counters;
 use crate::namespace::Namespace;
 use crate::offload::{self, Offload, State};
 use crate::rtnl::Rtnl;
+use crate::{LabError, address};
 
 /// An interface, known by its name, in one namespace.
 ///
-/// The handle keeps to that namespace whatever thread uses it. It does not own the interface: the name is looked up at
-/// every call, so a handle outlives the interface and speaks of a recreated one of the same name.
+/// The handle keeps to that namespace whatever thread uses it. It does not own the interface: the
+/// name is looked up at every call, so a handle outlives the interface and speaks of a recreated
+/// one of the same name.
 #[derive(Debug, Clone)]
 pub struct Link {
     name: String,
@@ -122,7 +124,8 @@ impl Link {
         self.facts().map(|facts| facts.counters)
     }
 
-    /// Sets the interface up. A veth passes frames once both ends are up and the kernel has seen the carrier, which
+    /// Sets the interface up. A veth passes frames once both ends are up and the kernel has seen
+    /// the carrier, which
     /// [`VethPair::set_up`](crate::VethPair::set_up) waits for.
     pub fn set_up(&self) -> Result<(), LabError> {
         self.set_flags(LinkFlags::Up)
@@ -151,6 +154,13 @@ impl Link {
             "set the hardware address",
             self.message([LinkAttribute::Address(address.to_vec())]),
         )
+    }
+
+    /// Gives the interface an IPv4 address, as in `10.0.0.1/24`. The kernel then speaks on it: it
+    /// answers ARP and ICMP, and asks by ARP for those it sends to.
+    pub fn add_ipv4(&self, address: Ipv4Addr, prefix_len: u8) -> Result<(), LabError> {
+        self.must_be_ours()?;
+        address::add(&self.home.rtnl, self.index()?, address, prefix_len)
     }
 
     /// Turns one of the interface's offloads on or off (ethtool).

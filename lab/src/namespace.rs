@@ -1,7 +1,8 @@
 //! Network namespaces: making them, being in them, and knowing which are ours.
 //!
-//! A network namespace belongs to a thread, not to the process: [`Namespace::run`] lends a thread to a closure. A
-//! socket, once opened, stays in the namespace of the thread that opened it, wherever it is used.
+//! A network namespace belongs to a thread, not to the process: [`Namespace::run`] lends a thread
+//! to a closure. A socket, once opened, stays in the namespace of the thread that opened it,
+//! wherever it is used.
 
 #![allow(unsafe_code)]
 
@@ -19,7 +20,8 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space,
 use crate::LabError;
 use crate::link::Link;
 
-/// Inode numbers of the namespaces that the lab made. The host's namespace outlives us all, so none of these can be it.
+/// Inode numbers of the namespaces that the lab made. The host's namespace outlives us all, so none
+/// of these can be it.
 static OURS: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
 
 /// A network namespace, alive for as long as this handle, a thread or a socket in it.
@@ -30,10 +32,12 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// A fresh namespace, with `lo` up, IPv6 off and nothing else. The calling thread stays where it is.
+    /// A fresh namespace, with `lo` up, IPv6 off and nothing else. The calling thread stays where
+    /// it is.
     ///
     /// # Errors
-    /// [`LabError::Refused`] where the process has not called [`enter`](crate::enter) and has no privilege either.
+    /// [`LabError::Refused`] where the process has not called [`enter`](crate::enter) and has no
+    /// privilege either.
     pub fn new() -> Result<Self, LabError> {
         on_a_thread("namespace", || {
             unshare(UnshareFlags::NEWNET).map_err(LabError::Refused)?;
@@ -57,7 +61,8 @@ impl Namespace {
 
     /// Runs `work` on a thread of its own that is in this namespace, and returns what it returned.
     ///
-    /// Sockets opened by `work` stay in this namespace. The thread has the caller's name; a panic goes on in the caller.
+    /// Sockets opened by `work` stay in this namespace. The thread has the caller's name; a panic
+    /// goes on in the caller.
     #[doc(alias = "setns")]
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
         let name = thread::current().name().unwrap_or("lab").to_owned();
@@ -98,12 +103,13 @@ impl AsFd for Namespace {
 /// unshare(2) of user and network namespaces only: callers pass no other flag.
 pub(crate) fn unshare(flags: UnshareFlags) -> Result<(), Errno> {
     assert!((UnshareFlags::NEWUSER | UnshareFlags::NEWNET).contains(flags));
-    // SAFETY: the danger is in `UnshareFlags::FILES`, after which threads disagree about file descriptors; the
-    // assertion above excludes it.
+    // SAFETY: the danger is in `UnshareFlags::FILES`, after which threads disagree about file
+    // descriptors; the assertion above excludes it.
     unsafe { unshare_unsafe(flags) }
 }
 
-/// Makes the calling thread's fresh namespace habitable, and ours: IPv6 off for every interface to come, `lo` up.
+/// Makes the calling thread's fresh namespace habitable, and ours: IPv6 off for every interface to
+/// come, `lo` up.
 pub(crate) fn settle() -> Result<(), LabError> {
     let here = Namespace::current()?;
     OURS.lock()
@@ -124,7 +130,8 @@ pub(crate) fn settle() -> Result<(), LabError> {
     Link::named("lo")?.set_up()
 }
 
-/// `work` on a fresh thread, which ends with it, so that no other work meets a thread that has moved.
+/// `work` on a fresh thread, which ends with it, so that no other work meets a thread that has
+/// moved.
 fn on_a_thread<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
     thread::scope(|scope| {
         let thread = thread::Builder::new()

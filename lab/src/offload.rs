@@ -1,4 +1,5 @@
-//! Switching an interface's offloads, through the ethtool ioctl: what a wire would show instead of what the kernel saves.
+//! Switching an interface's offloads, through the ethtool ioctl: what a wire would show instead of
+//! what the kernel saves.
 
 #![allow(unsafe_code)]
 
@@ -49,7 +50,8 @@ const SET_GRO: u32 = 0x2c;
 const FLAG_TX_VLAN: u32 = 1 << 7;
 const FLAG_RX_VLAN: u32 = 1 << 8;
 
-/// How ethtool reads and writes one offload: as a bit of a word that it shares with others, or as a word of 0 or 1.
+/// How ethtool reads and writes one offload: as a bit of a word that it shares with others, or as a
+/// word of 0 or 1.
 struct Switch {
     get: u32,
     set: u32,
@@ -104,7 +106,8 @@ struct Value {
     data: u32,
 }
 
-/// `struct ifreq` with its pointer member; the union's longest member is 24 bytes on 64-bit kernels.
+/// `struct ifreq` with its pointer member; the union's longest member is 24 bytes on 64-bit
+/// kernels.
 #[repr(C)]
 struct Request {
     name: [u8; 16],
@@ -126,8 +129,9 @@ fn ethtool(fd: impl AsFd, name: &str, command: u32, data: u32) -> Result<u32, Er
         .copy_from_slice(name.as_bytes());
     // SAFETY: SIOCETHTOOL takes a `struct ifreq`, which `Request` is in layout and size.
     let update = unsafe { Updater::<SIOCETHTOOL, Request>::new(&mut request) };
-    // SAFETY: the kernel follows `data` to the 8 bytes of a `struct ethtool_value`, all that the commands of this file
-    // read or write; `value` is live and not referenced until the call has returned.
+    // SAFETY: the kernel follows `data` to the 8 bytes of a `struct ethtool_value`, all that the
+    // commands of this file read or write; `value` is live and not referenced until the call has
+    // returned.
     unsafe { ioctl(fd, update) }?;
     Ok(value.data)
 }

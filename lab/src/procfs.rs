@@ -11,7 +11,8 @@ use rustix::time::clock_gettime;
 
 use crate::LabError;
 
-/// How many of this process's memory mappings have `text` in their line of /proc/self/maps: "socket:[" for packet rings.
+/// How many of this process's memory mappings have `text` in their line of /proc/self/maps:
+/// "socket:[" for packet rings.
 pub fn maps(text: &str) -> Result<usize, LabError> {
     let maps = fs::read_to_string("/proc/self/maps")
         .map_err(LabError::doing_io("read /proc/self/maps"))?;
@@ -29,7 +30,8 @@ pub fn threads() -> Result<usize, LabError> {
     entries("/proc/self/task")
 }
 
-/// Processor time that the calling thread has used so far, in user and kernel mode (`CLOCK_THREAD_CPUTIME_ID`).
+/// Processor time that the calling thread has used so far, in user and kernel mode
+/// (`CLOCK_THREAD_CPUTIME_ID`).
 #[doc(alias = "CLOCK_THREAD_CPUTIME_ID")]
 pub fn thread_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);

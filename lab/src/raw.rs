@@ -1,4 +1,5 @@
-//! Plain AF_PACKET sockets, without rings: the common part of [`Injector`](crate::Injector) and [`Witness`](crate::Witness).
+//! Plain AF_PACKET sockets, without rings: the common part of [`Injector`](crate::Injector) and
+//! [`Witness`](crate::Witness).
 
 #![allow(unsafe_code)]
 
@@ -19,7 +20,8 @@ pub(crate) const EVERY_PROTOCOL: u16 = 3;
 /// No protocol: the socket sends, and receives nothing.
 pub(crate) const NO_PROTOCOL: u16 = 0;
 
-/// A raw packet socket in the namespace of `link`, bound to it. It opens deaf, so nothing of another interface gets in.
+/// A raw packet socket in the namespace of `link`, bound to it. It opens deaf, so nothing of
+/// another interface gets in.
 pub(crate) fn open(link: &Link, protocol: u16) -> Result<OwnedFd, LabError> {
     let index = link.index()?;
     link.namespace().run(|| {
@@ -66,9 +68,11 @@ unsafe impl SocketAddrArg for LinkAddress {
 /// The sender's address as the kernel reports it, if it is of the packet family.
 pub(crate) fn link_address(address: &SocketAddrAny) -> Option<sockaddr_ll> {
     let is_link = address.address_family() == AddressFamily::PACKET
-        // The kernel cuts the address to the length of the hardware address, which leaves out its last bytes.
+        // The kernel cuts the address to the length of the hardware address, which leaves out its
+        // last bytes.
         && address.addr_len() as usize >= size_of::<sockaddr_ll>() - 8;
-    // SAFETY: the storage behind `as_ptr` is that of a sockaddr_storage, longer than a `sockaddr_ll` and aligned for it,
-    // and the kernel filled it up to `sll_addr` at least, by the length above.
+    // SAFETY: the storage behind `as_ptr` is that of a sockaddr_storage, longer than a
+    // `sockaddr_ll` and aligned for it, and the kernel filled it up to `sll_addr` at least, by the
+    // length above.
     is_link.then(|| unsafe { address.as_ptr().cast::<sockaddr_ll>().read() })
 }

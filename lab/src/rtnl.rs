@@ -19,7 +19,8 @@ const ANSWER_ROOM: usize = 32 << 10;
 #[derive(Debug)]
 pub(crate) struct Rtnl {
     fd: OwnedFd,
-    /// The sequence number of the latest request; held over a request and its answer, so that threads take turns.
+    /// The sequence number of the latest request; held over a request and its answer, so that
+    /// threads take turns.
     sequence: Mutex<u32>,
 }
 

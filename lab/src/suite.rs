@@ -1,12 +1,14 @@
-//! A harness for tests that need a namespace: `harness = false`, and one [`suite!`](crate::suite!) at the end of the file.
+//! A harness for tests that need a namespace: `harness = false`, and one [`suite!`](crate::suite!)
+//! at the end of the file.
 //!
-//! The process enters the lab before any thread starts; each test then runs on a thread of its own in a fresh namespace
-//! of its own, so that names cannot clash and tests may run at once. Those listed after `alone:` run while no other does:
-//! what counts the process's maps and descriptors, or measures time.
+//! The process enters the lab before any thread starts; each test then runs on a thread of its own
+//! in a fresh namespace of its own, so that names cannot clash and tests may run at once. Those
+//! listed after `alone:` run while no other does: what counts the process's maps and descriptors,
+//! or measures time.
 //!
-//! A test that cannot run here says so with [`skip`]. It is named with its reason (`SKIPPED name: reason`) and counted as
-//! ignored; where the environment says `CI=true` it is a failure. cargo's arguments (`--list`, a filter, `--exact`,
-//! `--test-threads`) mean what they always mean.
+//! A test that cannot run here says so with [`skip`]. It is named with its reason (`SKIPPED name:
+//! reason`) and counted as ignored; where the environment says `CI=true` it is a failure. cargo's
+//! arguments (`--list`, a filter, `--exact`, `--test-threads`) mean what they always mean.
 
 use core::fmt;
 use std::env;
@@ -87,13 +89,14 @@ macro_rules! suite {
 /// Held for reading by tests that take any company, for writing by one that runs alone.
 static COMPANY: RwLock<()> = RwLock::new(());
 
-/// Enters the lab, runs the tests that the command line asks for and reports as cargo's own harness does.
+/// Enters the lab, runs the tests that the command line asks for and reports as cargo's own harness
+/// does.
 pub fn run(tests: &[Test]) -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Entering comes before threads, and libtest-mimic starts some.
     let refusal = if arguments.list { None } else { enter().err() };
-    // With one thread libtest-mimic announces a test before it runs it, and our SKIPPED line would split that line: run
-    // them one by one on two threads instead.
+    // With one thread libtest-mimic announces a test before it runs it, and our SKIPPED line would
+    // split that line: run them one by one on two threads instead.
     let one_by_one = arguments.test_threads == Some(1);
     if one_by_one {
         arguments.test_threads = Some(2);
@@ -129,7 +132,7 @@ fn trial(test: Test, one_by_one: bool, refusal: Option<LabError>) -> Trial {
                         format!("skipped, which is a failure where CI=true: {reason}").into(),
                     );
                 }
-                Ok(Completion::ignored_with(reason))
+                Ok(Completion::ignored())
             }
         }
     })

@@ -11,13 +11,16 @@ use rustix::fd::AsRawFd;
 use crate::link::Link;
 use crate::{LabError, Namespace};
 
-/// How long the kernel gets to notice a carrier; it takes milliseconds, or a second when it is rate-limited.
+/// How long the kernel gets to notice a carrier; it takes milliseconds, or a second when it is
+/// rate-limited.
 const CARRIER_DEADLINE: Duration = Duration::from_secs(2);
 
-/// What a [`VethPair`] is to be like. The default: names made up, MTU 1500, one queue each way, both ends here.
+/// What a [`VethPair`] is to be like. The default: names made up, MTU 1500, one queue each way,
+/// both ends here.
 #[derive(Debug, Clone, Copy)]
 pub struct VethOptions<'a> {
-    /// The names, at most 15 bytes each; `None` makes up a pair that no other pair of this process has.
+    /// The names, at most 15 bytes each; `None` makes up a pair that no other pair of this process
+    /// has.
     pub names: Option<[&'a str; 2]>,
     /// The largest payload of a frame, in bytes, of both ends.
     pub mtu: u32,
@@ -38,7 +41,8 @@ impl Default for VethOptions<'_> {
     }
 }
 
-/// Two interfaces with a cable between them, and silence on it: without addresses and IPv6, the kernel sends nothing.
+/// Two interfaces with a cable between them, and silence on it: without addresses and IPv6, the
+/// kernel sends nothing.
 ///
 /// The pair is not deleted when this is dropped: it goes with its namespace.
 ///
@@ -106,7 +110,8 @@ impl VethPair {
         Ok(())
     }
 
-    /// Deletes both ends. To have them back, make a pair of the same names: the handles speak of it then.
+    /// Deletes both ends. To have them back, make a pair of the same names: the handles speak of it
+    /// then.
     pub fn delete(&self) -> Result<(), LabError> {
         self.near.delete()
     }

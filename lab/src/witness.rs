@@ -50,7 +50,8 @@ pub enum Sees {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Seen {
-    /// The bytes, from the Ethernet header on. A VLAN tag that the kernel carries beside the frame is not among them.
+    /// The bytes, from the Ethernet header on. A VLAN tag that the kernel carries beside the frame
+    /// is not among them.
     pub bytes: Vec<u8>,
     /// Whose it is.
     pub packet_type: PacketType,
@@ -60,8 +61,8 @@ pub struct Seen {
 
 /// A raw packet socket without a ring, bound to one interface.
 ///
-/// Make it before what it is to see. What it has not been asked for waits in its queue, of 64 MiB as root and
-/// net.core.rmem_max (often 208 KiB, a few hundred frames) as an ordinary user.
+/// Make it before what it is to see. What it has not been asked for waits in its queue, of 64 MiB
+/// as root and net.core.rmem_max (often 208 KiB, a few hundred frames) as an ordinary user.
 #[derive(Debug)]
 pub struct Witness {
     fd: OwnedFd,
@@ -112,7 +113,8 @@ impl Witness {
         core::iter::from_fn(|| self.receive(quiet).transpose()).collect()
     }
 
-    /// The numbers of all numbered frames, in order of arrival, until nothing has come for as long as `quiet`.
+    /// The numbers of all numbered frames, in order of arrival, until nothing has come for as long
+    /// as `quiet`.
     pub fn numbers_until_quiet(&self, quiet: Duration) -> Result<Vec<u64>, LabError> {
         let seen = self.receive_until_quiet(quiet)?;
         Ok(seen

@@ -1,4 +1,5 @@
-//! The harness, tried from outside: this program runs itself, with other tests inside, and reads what it prints.
+//! The harness, tried from outside: this program runs itself, with other tests inside, and reads
+//! what it prints.
 
 use std::env;
 use std::fs;
@@ -114,7 +115,8 @@ fn a_list_runs_nothing() -> TestResult {
 
 fn an_ordinary_user_can_enter() -> TestResult {
     let mut command = inside(&["--exact", "receives"], "true");
-    // Where the map is not the host's, this process came through a user namespace, as an ordinary user.
+    // Where the map is not the host's, this process came through a user namespace, as an ordinary
+    // user.
     if fs::read_to_string("/proc/self/uid_map")?.contains("4294967295") {
         command.uid(NOBODY).gid(NOBODY);
     }

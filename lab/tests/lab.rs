@@ -1,7 +1,9 @@
 //! The lab, tried on itself: everything else leans on it.
 
+use core::net::Ipv4Addr;
 use core::time::Duration;
 use std::fs::File;
+use std::net::UdpSocket;
 
 use packet_ring_lab::suite::TestResult;
 use packet_ring_lab::{
@@ -188,6 +190,22 @@ fn a_link_takes_its_options() -> TestResult {
     Ok(())
 }
 
+fn the_kernel_speaks_where_it_has_an_address() -> TestResult {
+    let elsewhere = Namespace::new()?;
+    let pair = VethPair::create(&VethOptions {
+        far_namespace: Some(&elsewhere),
+        ..Default::default()
+    })?;
+    pair.near.add_ipv4([192, 0, 2, 1].into(), 24)?;
+    pair.far.add_ipv4([192, 0, 2, 2].into(), 24)?;
+    let address = (Ipv4Addr::new(192, 0, 2, 2), 7);
+    let receiver = elsewhere.run(|| UdpSocket::bind(address))??;
+    receiver.set_read_timeout(Some(Duration::from_secs(2)))?;
+    UdpSocket::bind("192.0.2.1:0")?.send_to(b"hello", address)?;
+    assert_eq!(receiver.recv(&mut [0; 16])?, 5);
+    Ok(())
+}
+
 fn every_offload_can_be_switched() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
     for offload in [
@@ -283,6 +301,7 @@ suite![
     namespaces_know_nothing_of_each_other,
     a_cable_can_cross_namespaces,
     a_link_takes_its_options,
+    the_kernel_speaks_where_it_has_an_address,
     every_offload_can_be_switched,
     the_outer_tag_is_taken_out_on_receipt_whatever_the_offloads,
     a_panic_in_a_namespace_reaches_its_caller;
