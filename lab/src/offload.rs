@@ -13,6 +13,10 @@ use rustix::ioctl::{Opcode, Updater, ioctl};
 use crate::LabError;
 
 /// An offload that a veth pair can do without.
+///
+/// The two of VLAN tags are for XDP programs, which see no tag that travels beside its frame. To a
+/// packet socket they make no difference: the kernel takes the outer tag out of every received
+/// frame before packet sockets see it, and of sent frames they see what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Offload {
@@ -30,9 +34,10 @@ pub enum Offload {
 
 /// What to set an [`Offload`] to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "on is on, off is off")]
 pub enum State {
+    /// The interface, or the kernel for it, does the work.
     On,
+    /// The work is done before the frame is sent, or after it was received.
     Off,
 }
 
