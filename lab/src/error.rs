@@ -13,7 +13,7 @@ use rustix::io::Errno;
 pub enum LabError {
     /// The kernel refused a network namespace, with privilege and through a user namespace alike.
     Refused(Errno),
-    /// The process had started threads before [`enter`](crate::enter): they would stay in the
+    /// The process had started threads before [`enter`](fn@crate::enter): they would stay in the
     /// host's namespace.
     ThreadsAlreadyStarted(usize),
     /// The calling thread is in a namespace that the lab did not make, and the lab changes nothing

@@ -17,11 +17,11 @@
 //! # }
 //! ```
 //!
-//! - [`enter`] moves the process to a namespace of its own; [`Namespace`] makes more of them.
+//! - [`enter()`] moves the process to a namespace of its own; [`Namespace`] makes more of them.
 //! - [`VethPair`] is a cable with an interface at each end, a [`Link`], whose own [`Counters`]
 //!   judge every claim.
 //! - [`Injector`] sends and [`Witness`] receives without rings; [`frame`] makes what they exchange.
-//! - [`suite`] is the harness of test files, [`procfs`] what a process holds and spends.
+//! - [`suite`](mod@suite) is the harness of test files, [`procfs`] what a process holds and spends.
 //!
 //! No interface is made or changed but in namespaces of the lab, and nothing outlives the process.
 //! IPv6 is off there, so that the kernel sends nothing of its own. The crate knows nothing of

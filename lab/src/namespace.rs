@@ -36,7 +36,7 @@ impl Namespace {
     /// it is.
     ///
     /// # Errors
-    /// [`LabError::Refused`] where the process has not called [`enter`](crate::enter) and has no
+    /// [`LabError::Refused`] where the process has not called [`enter`](fn@crate::enter) and has no
     /// privilege either.
     pub fn new() -> Result<Self, LabError> {
         on_a_thread("namespace", || {

@@ -1,7 +1,7 @@
 //! What this process holds and spends, as the kernel accounts it.
 //!
 //! Maps, file descriptors and threads are the whole process's: a test that counts them runs alone
-//! (see [`suite`](crate::suite)).
+//! (see [`suite`](mod@crate::suite)).
 
 use core::time::Duration;
 use std::fs;
