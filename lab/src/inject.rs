@@ -74,7 +74,7 @@ impl Injector {
     /// it got.
     ///
     /// # Panics
-    /// When `template` is not a frame of [`frame`](crate::frame).
+    /// When `template` is not a frame of [`frame`].
     pub fn flood(&self, template: &[u8], numbers: Range<u64>) -> u64 {
         let first = numbers.start;
         let mut next = numbers.start;

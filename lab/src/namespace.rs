@@ -66,7 +66,16 @@ impl Namespace {
     #[doc(alias = "setns")]
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
         let name = thread::current().name().unwrap_or("lab").to_owned();
-        on_a_thread(&name, || {
+        self.run_as(&name, work)
+    }
+
+    /// The same, on a thread of this name.
+    pub(crate) fn run_as<T: Send>(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> T + Send,
+    ) -> Result<T, LabError> {
+        on_a_thread(name, || {
             move_into_link_name_space(self.fd(), Some(LinkNameSpaceType::Network))
                 .map_err(LabError::doing("move a thread into the network namespace"))?;
             Ok(work())

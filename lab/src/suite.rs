@@ -139,5 +139,6 @@ fn trial(test: Test, one_by_one: bool, refusal: Option<LabError>) -> Trial {
 }
 
 fn in_a_fresh_namespace(test: Test) -> TestResult {
-    Namespace::new()?.run(test.body)?
+    // A panic names its thread.
+    Namespace::new()?.run_as(test.name, test.body)?
 }
