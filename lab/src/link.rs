@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rustix::fd::AsRawFd;
 use rustix::io::Errno;
 
 use crate::counters::Counters;
@@ -174,6 +175,16 @@ impl Link {
     /// Whether the interface has this offload on.
     pub fn offload(&self, offload: Offload) -> Result<State, LabError> {
         offload::get(&self.home.rtnl, &self.name, offload).map_err(|error| self.named_error(error))
+    }
+
+    /// Moves the interface to another namespace, where it arrives under its name, and down. This
+    /// handle stays where it is.
+    #[doc(alias = "IFLA_NET_NS_FD")]
+    pub fn move_to(&self, namespace: &Namespace) -> Result<(), LabError> {
+        self.change(
+            "move the interface to another namespace",
+            self.message([LinkAttribute::NetNsFd(namespace.fd().as_raw_fd())]),
+        )
     }
 
     /// Deletes the interface, and with one end of a veth the other.
