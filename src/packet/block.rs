@@ -192,13 +192,13 @@ impl<H: Handle> Block<H> {
     #[inline(always)]
     #[must_use]
     pub fn packets(&self) -> Packets<'_> {
-        Packets::new(self.records(), self.start())
+        self.records().from(self.start())
     }
 
     /// Runs `f` over the packets until it breaks: the fastest way through a block.
     #[inline(always)]
     pub fn for_each<'b>(&'b self, f: impl FnMut(Packet<'b>) -> ControlFlow<()>) -> ControlFlow<()> {
-        self.records().each(self.start(), f)
+        self.packets().each(f)
     }
 
     /// The packet at `position`, which moves on to the next; `None` after the last, and for a
@@ -208,7 +208,7 @@ impl<H: Handle> Block<H> {
         if position.sequence != self.sequence {
             return None;
         }
-        self.records().read_on(position, 0)
+        self.records().read_on(position)
     }
 
     /// The captured bytes of the packet at `position`, for writing, as [`packet`](Self::packet).

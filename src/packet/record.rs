@@ -11,34 +11,37 @@ use crate::abi::packet::{PacketStatus, record};
 #[derive(Clone, Copy)]
 pub struct Packet<'b> {
     header: &'b [u8; record::HEADER],
-    /// From the start of the record to its end; holds the captured bytes (checked by the walk).
-    record: &'b [u8],
+    data: &'b [u8],
+}
+
+/// The `N` bytes at `offset` of a record's header.
+#[inline(always)]
+pub(super) fn field<const N: usize>(header: &[u8; record::HEADER], offset: usize) -> [u8; N] {
+    // Offsets are constants within the header: nothing is left of the check and of the zeros.
+    header[offset..].first_chunk().copied().unwrap_or([0; N])
 }
 
 impl<'b> Packet<'b> {
     #[inline(always)]
-    pub(super) fn new(header: &'b [u8; record::HEADER], record: &'b [u8]) -> Self {
-        Self { header, record }
+    pub(super) fn new(header: &'b [u8; record::HEADER], data: &'b [u8]) -> Self {
+        Self { header, data }
     }
 
     #[inline(always)]
     fn u16(&self, offset: usize) -> u16 {
-        u16::from_ne_bytes([self.header[offset], self.header[offset + 1]])
+        u16::from_ne_bytes(field(self.header, offset))
     }
 
     #[inline(always)]
     fn u32(&self, offset: usize) -> u32 {
-        let h = self.header;
-        u32::from_ne_bytes([h[offset], h[offset + 1], h[offset + 2], h[offset + 3]])
+        u32::from_ne_bytes(field(self.header, offset))
     }
 
     /// The captured bytes, from the link-layer header on.
     #[inline(always)]
     #[must_use]
     pub fn data(&self) -> &'b [u8] {
-        let start = usize::from(self.u16(record::MAC));
-        let end = start.saturating_add(self.u32(record::CAPTURED) as usize);
-        self.record.get(start..end).unwrap_or(&[])
+        self.data
     }
 
     /// How many bytes were captured: at most the snap length.

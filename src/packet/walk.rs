@@ -8,6 +8,7 @@ use core::iter::FusedIterator;
 use core::ops::ControlFlow;
 
 use super::Packet;
+use super::record::field;
 use crate::abi::packet::record;
 use crate::handoff::Slots;
 use crate::sync::prefetch;
@@ -37,81 +38,70 @@ pub struct Position {
 /// The bounds of one record within the bytes of its block.
 #[derive(Clone, Copy)]
 struct Bounds {
-    /// Where the record's captured bytes begin and end, from the start of the record.
+    /// Where the captured bytes begin and end, from the start of the record.
     data: (usize, usize),
     /// Where the record ends, from its start.
     end: usize,
 }
 
-/// Checks one record. `None` where the kernel cannot have written it.
-#[inline(always)]
-fn bounds(header: &[u8; record::HEADER], available: usize, last: bool) -> Option<Bounds> {
-    let word = |offset: usize| {
-        u32::from_ne_bytes([
-            header[offset],
-            header[offset + 1],
-            header[offset + 2],
-            header[offset + 3],
-        ]) as usize
-    };
-    let end = if last {
-        available
-    } else {
-        let next = word(record::NEXT);
-        if next < record::HEADER || !next.is_multiple_of(record::ALIGNMENT) {
+impl Bounds {
+    /// What the header says; `None` where the kernel cannot have written it.
+    ///
+    /// That the record lies within the block, and the captured bytes within the record, is left to
+    /// whoever slices them. A record that does so is no shorter than its header.
+    #[inline(always)]
+    fn read(header: &[u8; record::HEADER], available: usize, last: bool) -> Option<Self> {
+        let word = |offset| u32::from_ne_bytes(field(header, offset)) as usize;
+        let end = if last {
+            available
+        } else {
+            let next = word(record::NEXT);
+            if !next.is_multiple_of(record::ALIGNMENT) {
+                return None;
+            }
+            next
+        };
+        let start = usize::from(u16::from_ne_bytes(field(header, record::MAC)));
+        if start < record::HEADER {
             return None;
         }
-        next
-    };
-    let start = usize::from(u16::from_ne_bytes([
-        header[record::MAC],
-        header[record::MAC + 1],
-    ]));
-    let data = (start, start.checked_add(word(record::CAPTURED))?);
-    (data.0 >= record::HEADER && data.1 <= end && end <= available).then_some(Bounds { data, end })
+        let stop = start.checked_add(word(record::CAPTURED))?;
+        Some(Self {
+            data: (start, stop),
+            end,
+        })
+    }
+}
+
+/// Cuts the first record off `rest`. `None` where the kernel cannot have written it.
+#[inline(always)]
+fn cut(rest: &[u8], last: bool) -> Option<(Packet<'_>, &[u8])> {
+    let header = rest.first_chunk()?;
+    let bounds = Bounds::read(header, rest.len(), last)?;
+    let (record, rest) = rest.split_at_checked(bounds.end)?;
+    let data = record.get(bounds.data.0..bounds.data.1)?;
+    Some((Packet::new(header, data), rest))
 }
 
 impl<'b> Records<'b> {
-    /// The packet at `at`, and where the next begins.
+    /// The records from `position` on.
     #[inline(always)]
-    fn read(self, at: usize, last: bool) -> Option<(Packet<'b>, usize)> {
-        let rest = self.bytes.get(at..)?;
-        let header = rest.first_chunk()?;
-        let bounds = bounds(header, rest.len(), last)?;
-        Some((Packet::new(header, rest), at + bounds.end))
+    pub(super) fn from(self, position: Position) -> Packets<'b> {
+        Packets {
+            rest: self.bytes.get(position.next..).unwrap_or(&[]),
+            left: position.left,
+            slots: self.slots,
+        }
     }
 
     /// The packet at `position`, which moves on.
     #[inline(always)]
-    pub(super) fn read_on(self, position: &mut Position, ahead: usize) -> Option<Packet<'b>> {
-        let left = position.left.checked_sub(1)?;
-        let Some((packet, next)) = self.read(position.next, left == 0) else {
-            position.left = 0;
-            self.slots.mark_corrupt();
-            return None;
-        };
-        // Records of one size are the common case: where the packet `ahead` of this one would lie.
-        let stride = next - position.next;
-        prefetch(self.bytes, next.wrapping_add(stride.wrapping_mul(ahead)));
-        *position = Position {
-            next,
-            left,
-            ..*position
-        };
-        Some(packet)
-    }
-
-    /// Runs `f` over every packet from `position` on.
-    #[inline(always)]
-    pub(super) fn each(
-        self,
-        mut position: Position,
-        mut f: impl FnMut(Packet<'b>) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        while let Some(packet) = self.read_on(&mut position, FLAT_AHEAD) {
-            f(packet)?;
-        }
-        ControlFlow::Continue(())
+    pub(super) fn read_on(self, position: &mut Position) -> Option<Packet<'b>> {
+        let mut packets = self.from(*position);
+        let packet = packets.step(0);
+        position.left = packets.left;
+        position.next = self.bytes.len() - packets.rest.len();
+        packet
     }
 }
 
@@ -124,8 +114,9 @@ pub(super) fn read_on_mut<'b>(
     let left = position.left.checked_sub(1)?;
     let rest = bytes.get_mut(position.next..);
     let checked = rest.and_then(|rest| {
-        let found = bounds(rest.first_chunk()?, rest.len(), left == 0)?;
-        Some((rest.get_mut(found.data.0..found.data.1)?, found.end))
+        let bounds = Bounds::read(rest.first_chunk()?, rest.len(), left == 0)?;
+        let record = rest.get_mut(..bounds.end)?;
+        Some((record.get_mut(bounds.data.0..bounds.data.1)?, bounds.end))
     });
     let Some((data, len)) = checked else {
         position.left = 0;
@@ -146,13 +137,39 @@ pub(super) fn read_on_mut<'b>(
 /// loop, and [`Block::for_each`](super::Block::for_each) can stop early too.
 #[derive(Clone, Debug)]
 pub struct Packets<'b> {
-    records: Records<'b>,
-    position: Position,
+    /// From the next record on.
+    rest: &'b [u8],
+    left: u32,
+    slots: &'b Slots,
 }
 
 impl<'b> Packets<'b> {
-    pub(super) fn new(records: Records<'b>, position: Position) -> Self {
-        Self { records, position }
+    /// The next packet, while the one `ahead` of it is asked for.
+    #[inline(always)]
+    fn step(&mut self, ahead: usize) -> Option<Packet<'b>> {
+        self.left = self.left.checked_sub(1)?;
+        let Some((packet, rest)) = cut(self.rest, self.left == 0) else {
+            self.left = 0;
+            self.slots.mark_corrupt();
+            return None;
+        };
+        // Records of one size are the common case: where the packet `ahead` of this one would lie.
+        let record = self.rest.len() - rest.len();
+        prefetch(rest, record.wrapping_mul(ahead));
+        self.rest = rest;
+        Some(packet)
+    }
+
+    /// Runs `f` over the packets until it breaks.
+    #[inline(always)]
+    pub(super) fn each(
+        mut self,
+        mut f: impl FnMut(Packet<'b>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        while let Some(packet) = self.step(FLAT_AHEAD) {
+            f(packet)?;
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -161,25 +178,21 @@ impl<'b> Iterator for Packets<'b> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Packet<'b>> {
-        self.records.read_on(&mut self.position, AHEAD)
+        self.step(AHEAD)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         // A corrupt block can end early.
-        (0, usize::try_from(self.position.left).ok())
+        (0, usize::try_from(self.left).ok())
     }
 
     #[inline(always)]
-    fn fold<B, F>(self, init: B, mut f: F) -> B
+    fn fold<B, F>(mut self, init: B, mut f: F) -> B
     where
         F: FnMut(B, Packet<'b>) -> B,
     {
-        let Self {
-            records,
-            mut position,
-        } = self;
         let mut sum = init;
-        while let Some(packet) = records.read_on(&mut position, FLAT_AHEAD) {
+        while let Some(packet) = self.step(FLAT_AHEAD) {
             sum = f(sum, packet);
         }
         sum
