@@ -35,12 +35,16 @@ struct Case {
     frame: usize,
     /// How often the ring is walked in one go: enough to be timed.
     laps: u32,
-    /// The highest ratio to the raw loop.
+    limits: Option<Limits>,
+}
+
+/// The highest ratios to the raw loop.
+struct Limits {
     closure: f64,
     iterator: f64,
 }
 
-const SMALL: Geometry = Geometry::new_assert(1 << 16, 16);
+const SMALL: Geometry = Geometry::new_assert(1 << 17, 8);
 const LARGE: Geometry = Geometry::new_assert(1 << 20, 64);
 
 const CASES: [Case; 4] = [
@@ -49,32 +53,38 @@ const CASES: [Case; 4] = [
         ring: SMALL,
         frame: 64,
         laps: 8,
-        closure: 0.75,
-        iterator: 0.85,
+        limits: Some(Limits {
+            closure: 0.75,
+            iterator: 0.85,
+        }),
     },
     Case {
         name: "1500 bytes, 1 MiB",
         ring: SMALL,
         frame: 1500,
         laps: 40,
-        closure: 0.85,
-        iterator: 0.95,
+        // What a walk touches of it, 85 kB, stays close to the core, and prefetching gains nothing.
+        limits: None,
     },
     Case {
         name: "64 bytes, 64 MiB",
         ring: LARGE,
         frame: 64,
         laps: 1,
-        closure: 1.05,
-        iterator: 1.15,
+        limits: Some(Limits {
+            closure: 1.05,
+            iterator: 1.15,
+        }),
     },
     Case {
         name: "1500 bytes, 64 MiB",
         ring: LARGE,
         frame: 1500,
         laps: 1,
-        closure: 0.85,
-        iterator: 0.95,
+        limits: Some(Limits {
+            closure: 0.85,
+            iterator: 0.95,
+        }),
     },
 ];
 
@@ -118,23 +128,22 @@ impl Case {
             );
         }
         let control = turns.ratio(CONTROL).median;
-        let counts = (control - 1.0).abs() <= CONTROL_LIMIT;
-        let passes = turns.ratio(CLOSURE).median <= self.closure
-            && turns.ratio(ITERATOR).median <= self.iterator;
-        table += &format!(
-            "  {}: at most {:.2} and {:.2}",
-            match (counts, passes) {
-                (false, _) => "DOES NOT COUNT, the control is off",
-                (true, true) => "PASS",
-                (true, false) => "FAIL",
-            },
-            self.closure,
-            self.iterator,
-        );
-        Verdict {
-            table,
-            failed: !counts || !passes,
-        }
+        let (says, failed) = if (control - 1.0).abs() > CONTROL_LIMIT {
+            ("DOES NOT COUNT: the control is off".into(), true)
+        } else if let Some(limits) = &self.limits {
+            let Limits { closure, iterator } = limits;
+            let passes = turns.ratio(CLOSURE).median <= *closure
+                && turns.ratio(ITERATOR).median <= *iterator;
+            let says = if passes { "PASS" } else { "FAIL" };
+            (
+                format!("{says}: closure at most {closure:.2}, iterator {iterator:.2}"),
+                !passes,
+            )
+        } else {
+            ("no limits".into(), false)
+        };
+        table += &format!("  {says}");
+        Verdict { table, failed }
     }
 }
 

@@ -48,6 +48,7 @@ pub(crate) struct Turns {
     laps: u32,
     expected: Seen,
     taken: Vec<Turn>,
+    order: Order,
 }
 
 impl Turns {
@@ -59,6 +60,7 @@ impl Turns {
             laps,
             expected,
             taken: Vec::new(),
+            order: Order::default(),
         }
     }
 
@@ -67,15 +69,15 @@ impl Turns {
         self.expected.packets * u64::from(self.laps)
     }
 
-    /// Lets every walk have its go, each time in another order.
+    /// Lets every walk have its go, in an order of chance: a walk finds the caches and the address
+    /// translations as the one before it has left them.
     ///
     /// # Panics
     ///
     /// When a walk sees anything else than the others.
     pub(crate) fn take(&mut self) -> Turn {
         let mut turn = Turn::default();
-        for place in 0..WALKS.len() {
-            let index = (self.taken.len() + place) % WALKS.len();
+        for index in self.order.shuffle() {
             for _ in 0..self.laps {
                 self.replay.hand_out();
                 let start = thread_cpu_time();
@@ -107,6 +109,25 @@ impl Turns {
 
     pub(crate) fn count(&self) -> usize {
         self.taken.len()
+    }
+}
+
+/// Orders of chance, the same in every run.
+#[derive(Default)]
+struct Order(u64);
+
+impl Order {
+    fn shuffle(&mut self) -> [usize; WALKS.len()] {
+        let mut order = core::array::from_fn(|index| index);
+        for last in (1..order.len()).rev() {
+            // A linear congruential generator's upper bits.
+            self.0 = self
+                .0
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            order.swap(last, (self.0 >> 33) as usize % (last + 1));
+        }
+        order
     }
 }
 

@@ -116,9 +116,11 @@ impl Replay {
         for _ in 0..20 {
             thread::sleep(RETIRE_TIMEOUT / 2);
             let empty = self.blocks().filter(|&block| {
-                // SAFETY: inside the block; the kernel writes this word when it opens the block, at a
-                // moment when we only look.
-                unsafe { block.add(at::PACKETS).cast::<u32>().read_volatile() == 0 }
+                // SAFETY: inside the block.
+                let packets = unsafe { block.add(at::PACKETS) };
+                // SAFETY: aligned; the kernel writes this word whole when it opens the block, and we
+                // only look.
+                unsafe { packets.cast::<u32>().read_volatile() == 0 }
             });
             if empty.count() == 1 {
                 return;

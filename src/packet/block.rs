@@ -195,7 +195,7 @@ impl<H: Handle> Block<H> {
         self.records().from(self.start())
     }
 
-    /// Runs `f` over the packets until it breaks: the fastest way through a block.
+    /// Runs `f` over the packets until it breaks.
     #[inline(always)]
     pub fn for_each<'b>(&'b self, f: impl FnMut(Packet<'b>) -> ControlFlow<()>) -> ControlFlow<()> {
         self.packets().each(f)
