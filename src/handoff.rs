@@ -16,7 +16,7 @@
 //! 2. Within the program, [`HELD`] says that a [`Block`] of the slot is out. It is set before the
 //!    block is handed out, by the one thread that has `&mut` to the ring's cursor, and goes with the
 //!    zero that the block's drop stores. So at most one `Block` of a slot exists.
-//! 3. An [`Index`] is made here alone and lies below the number of slots of the ring it is used on.
+//! 3. An `Index` is made here alone and lies below the number of slots of the ring it is used on.
 //! 4. `&mut Ring` proves that no borrowed `Block` lives: what is still `HELD` then was forgotten.
 
 #[cfg(feature = "alloc")]
