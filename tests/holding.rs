@@ -3,9 +3,10 @@
 mod data_path;
 
 use core::mem;
+use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{catch_unwind, resume_unwind};
 use std::sync::mpsc;
 use std::thread;
 

@@ -181,9 +181,9 @@ fn writing_reaches_the_bytes_of_its_packet_alone() -> TestResult {
         .map(|p| (p.timestamp(), p.source()))
         .collect();
     let mut position = block.start();
-    for nth in 0..count {
+    for (nth, frame) in frames[..count].iter().enumerate() {
         let bytes = block.packet_mut(&mut position).ok_or("a packet less")?;
-        assert_eq!(bytes, frames[nth]);
+        assert_eq!(bytes, frame);
         if nth % 2 == 1 {
             bytes.fill(0xff);
         }
