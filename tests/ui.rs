@@ -9,22 +9,18 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-/// The programs, and those that need the feature `alloc` or whose errors name what it adds.
-const FOLDERS: [&str; 2] = ["tests/ui", "tests/ui/alloc"];
+const FOLDER: &str = "tests/ui";
 
 #[test]
 fn misuse_does_not_compile_and_use_does() {
     let programs = trybuild::TestCases::new();
-    let with = if cfg!(feature = "alloc") { 2 } else { 1 };
-    for folder in &FOLDERS[..with] {
-        programs.compile_fail(format!("{folder}/*_refused.rs"));
-        programs.pass(format!("{folder}/*_accepted.rs"));
-    }
+    programs.compile_fail("tests/ui/*_refused.rs");
+    programs.pass("tests/ui/*_accepted.rs");
 }
 
-fn names(folder: &str, end: &str) -> std::io::Result<BTreeSet<String>> {
+fn names(end: &str) -> std::io::Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(FOLDER)? {
         let file = entry?.file_name().into_string().expect("ASCII names");
         names.extend(file.strip_suffix(end).map(String::from));
     }
@@ -33,31 +29,27 @@ fn names(folder: &str, end: &str) -> std::io::Result<BTreeSet<String>> {
 
 #[test]
 fn every_refused_program_has_its_twin() -> std::io::Result<()> {
-    for folder in FOLDERS {
-        let refused = names(folder, "_refused.rs")?;
-        assert!(!refused.is_empty());
-        assert_eq!(refused, names(folder, "_accepted.rs")?);
-    }
+    let refused = names("_refused.rs")?;
+    assert!(!refused.is_empty());
+    assert_eq!(refused, names("_accepted.rs")?);
     Ok(())
 }
 
 #[test]
 fn every_wrong_line_is_refused_for_its_own_sake() -> std::io::Result<()> {
-    for folder in FOLDERS {
-        for name in names(folder, "_refused.rs")? {
-            let program = format!("{folder}/{name}_refused.rs");
-            let expected: BTreeSet<(String, String)> = (1..)
-                .zip(fs::read_to_string(&program)?.lines())
-                .filter_map(|(number, line)| {
-                    let (_, code) = line.split_once("//~ ")?;
-                    Some((format!("{program}:{number}"), code.into()))
-                })
-                .collect();
-            let errors = fs::read_to_string(program.replace(".rs", ".stderr"))?;
-            let found = errors.split("\n\n").map(place).collect();
-            assert!(!expected.is_empty());
-            assert_eq!(expected, found);
-        }
+    for name in names("_refused.rs")? {
+        let program = format!("{FOLDER}/{name}_refused.rs");
+        let expected: BTreeSet<(String, String)> = (1..)
+            .zip(fs::read_to_string(&program)?.lines())
+            .filter_map(|(number, line)| {
+                let (_, code) = line.split_once("//~ ")?;
+                Some((format!("{program}:{number}"), code.into()))
+            })
+            .collect();
+        let errors = fs::read_to_string(program.replace(".rs", ".stderr"))?;
+        let found = errors.split("\n\n").map(place).collect();
+        assert!(!expected.is_empty());
+        assert_eq!(expected, found);
     }
     Ok(())
 }

@@ -6,10 +6,11 @@
 //! never leaves it but as a `&mut`. The kernel's side does not run: the bytes are what they were
 //! when the ring was made.
 
+use core::alloc::Layout;
 use core::num::NonZeroU32;
 use core::ops::Range;
 use core::ptr::NonNull;
-use std::alloc::{self, Layout};
+use std::alloc;
 
 use packet_ring::handoff::Ring;
 use packet_ring::packet::Geometry;
