@@ -33,7 +33,7 @@ pub(crate) fn ring(geometry: &Geometry, private_area: u32, bytes: &[u8]) -> Outc
     contents.resize(size * count, 0);
 
     let mut outcome = Outcome::default();
-    let mut receiver = heap.ring().receiver();
+    let mut receiver = heap.ring.receiver();
     let slots = receiver.slots();
     // Words that claim to be out already: bytes can say anything.
     let claimed = slots.held();

@@ -3,8 +3,8 @@
 //! # Safety
 //!
 //! The allocation lives as long as the [`HeapRing`], whose [`Ring`] is the only one made of it and
-//! never leaves it but as a `&mut`. The kernel's side does not run: the bytes are what they were
-//! when the ring was made.
+//! never leaves it but as a `&mut`. Nothing here plays the kernel: the bytes are what they were when
+//! the ring was made.
 
 use core::alloc::Layout;
 use core::num::NonZeroU32;
@@ -17,13 +17,18 @@ use packet_ring::packet::Geometry;
 use packet_ring::sync::{self, Memory};
 
 /// Offset of the status word in a block.
-const STATUS: usize = 8;
+pub(super) const STATUS: usize = 8;
 
 pub(crate) struct HeapRing {
-    ring: Ring,
-    base: NonNull<u8>,
+    pub(super) ring: Ring,
+    pub(super) memory: HeapMemory,
+}
+
+/// The memory of a ring.
+pub(crate) struct HeapMemory {
+    pub(super) base: NonNull<u8>,
     layout: Layout,
-    block_size: usize,
+    pub(super) block_size: usize,
 }
 
 impl HeapRing {
@@ -56,24 +61,23 @@ impl HeapRing {
         let ring = unsafe { Ring::new(memory, count) };
         Self {
             ring,
-            base,
-            layout,
-            block_size,
+            memory: HeapMemory {
+                base,
+                layout,
+                block_size,
+            },
         }
-    }
-
-    pub(crate) fn ring(&mut self) -> &mut Ring {
-        &mut self.ring
     }
 
     /// The addresses of block `index`.
     pub(crate) fn addresses(&self, index: usize) -> Range<usize> {
-        let start = self.base.addr().get() + index * self.block_size;
-        start..start + self.block_size
+        let size = self.memory.block_size;
+        let start = self.memory.base.addr().get() + index * size;
+        start..start + size
     }
 }
 
-impl Drop for HeapRing {
+impl Drop for HeapMemory {
     fn drop(&mut self) {
         // SAFETY: allocated with this layout, freed once; what borrowed the ring has gone.
         unsafe { alloc::dealloc(self.base.as_ptr(), self.layout) };

@@ -50,20 +50,16 @@ pub(crate) struct Seen {
 const VLAN_VALID: i128 = 0x10;
 const VLAN_TPID_VALID: i128 = 0x40;
 
-/// The little or big endian number of `width` bytes at `at`, as this machine has it.
+/// The number of `width` bytes at `at`.
 fn number(block: &[u8], at: i128, width: usize) -> i128 {
-    let at = usize::try_from(at).expect("checked by the caller");
-    let bytes = &block[at..at + width];
-    let mut sum = 0;
-    for place in 0..width {
-        let byte = if cfg!(target_endian = "little") {
-            bytes[width - 1 - place]
-        } else {
-            bytes[place]
-        };
-        sum = sum * 256 + i128::from(byte);
+    let bytes = &block[start_of(at)..][..width];
+    match *bytes {
+        [a, b] => u16::from_ne_bytes([a, b]).into(),
+        [a, b, c, d] => u32::from_ne_bytes([a, b, c, d]).into(),
+        [a, b, c, d, e, f, g, h] => u64::from_ne_bytes([a, b, c, d, e, f, g, h]).into(),
+        [byte] => byte.into(),
+        _ => panic!("no field has {width} bytes"),
     }
-    sum
 }
 
 fn narrow<T: TryFrom<i128, Error: core::fmt::Debug>>(number: i128) -> T {
