@@ -155,6 +155,7 @@ fn a_copy_of_a_real_block_reads_as_the_oracle_reads_it() -> TestResult {
         ring.extend(copy);
     }
     save("ring", &ring)?;
+    compare::writing(&RING, PRIVATE_AREA, &ring);
     let outcome = compare::ring(&RING, PRIVATE_AREA, &ring);
     assert_eq!(
         (outcome.opened, outcome.packets, outcome.corrupt),

@@ -40,7 +40,10 @@ proptest! {
             (Just(private_area), proptest::collection::vec(block, 1..=4))
         })
     ) {
-        compare::ring(&geometry(blocks.len(), private_area), private_area, &blocks.concat());
+        let geometry = geometry(blocks.len(), private_area);
+        let bytes = blocks.concat();
+        compare::ring(&geometry, private_area, &bytes);
+        compare::writing(&geometry, private_area, &bytes);
     }
 
     #[test]

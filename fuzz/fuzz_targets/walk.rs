@@ -30,4 +30,5 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     model::compare::ring(&geometry, private_area, bytes);
+    model::compare::writing(&geometry, private_area, bytes);
 });

@@ -76,7 +76,9 @@ fn content() -> impl Strategy<Value = Content> {
 /// A block of the kernel's, with up to 40 packets of any content.
 pub(crate) fn well_formed(private_area: u32) -> impl Strategy<Value = WellFormed> {
     let contents = proptest::collection::vec(content(), 0..40);
-    (contents, any::<u64>(), any::<u32>()).prop_map(move |(contents, sequence, flags)| {
+    // Blocks of several rings, and hostile ones, have numbers in common.
+    let sequence = prop_oneof![Just(1), any::<u64>()];
+    (contents, sequence, any::<u32>()).prop_map(move |(contents, sequence, flags)| {
         build(private_area, &contents, sequence, flags)
     })
 }

@@ -60,8 +60,10 @@ pub(crate) fn ring(geometry: &Geometry, private_area: u32, bytes: &[u8]) -> Outc
             continue;
         };
         assert!(!slots.is_corrupt(), "corrupt before the walk");
-        walk(&mut block, place, &expected);
+        let read = block.packets().count();
+        assert_eq!(read, expected.packets.len());
         assert_eq!(slots.is_corrupt(), expected.corrupt, "the latch");
+        walk(&mut block, place, &expected);
         for other in &mut blocks {
             strangers(&mut block, other);
             strangers(other, &mut block);
@@ -80,6 +82,25 @@ pub(crate) fn ring(geometry: &Geometry, private_area: u32, bytes: &[u8]) -> Outc
     drop(blocks);
     assert_eq!(slots.held(), claimed);
     outcome
+}
+
+/// Goes through the first block by `packet_mut` alone, which must latch as the walk does.
+pub(crate) fn writing(geometry: &Geometry, private_area: u32, bytes: &[u8]) {
+    let mut heap = HeapRing::new(geometry, bytes);
+    let mut receiver = heap.ring.receiver();
+    let slots = receiver.slots();
+    let taken = receiver.next_block();
+    if let Some(mut block) = taken.and_then(|guard| Block::open(guard, geometry)) {
+        let mut content = bytes.to_vec();
+        content.resize(geometry.block_size() as usize, 0);
+        let expected = oracle::read(&content, private_area);
+        let mut position = block.start();
+        for _ in &expected.packets {
+            assert!(block.packet_mut(&mut position).is_some());
+        }
+        assert!(block.packet_mut(&mut position).is_none());
+        assert_eq!(slots.is_corrupt(), expected.corrupt, "the latch");
+    }
 }
 
 /// Every way through one block, the fields of the header, and the private area.
