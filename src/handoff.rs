@@ -253,8 +253,11 @@ impl Ring {
     /// # Safety
     ///
     /// `memory` has `count` slots, valid as long as the ring, what is borrowed from it and what
-    /// `into_shared` makes of it; the other side keeps to the protocol; and no
-    /// other ring is made of the same memory.
+    /// `into_shared` makes of it; the other side keeps to the protocol; and no other ring is made of
+    /// the same memory.
+    ///
+    /// A `&mut Ring` that is lent to safe code can be swapped for another ring, which then outlives
+    /// its own memory: lend a [`Receiver`], which cannot be parted from what it borrows.
     #[must_use]
     pub unsafe fn new(memory: Memory, count: NonZeroU32) -> Self {
         Self {

@@ -83,10 +83,10 @@ mod native {
         /// # Safety
         ///
         /// For every slot index that is later used, the `layout.stride` bytes from
-        /// `base + index * layout.stride` are valid for reads and writes as long as this value or a
-        /// copy of it is used, within one allocated object; `base + layout.word` and the stride are
-        /// multiples of four; the word lies inside the slot; and nobody but the owner that the word
-        /// names touches the bytes behind it.
+        /// `base + index * layout.stride` are initialised, and valid for reads and writes as long as
+        /// this value or a copy of it is used, within one allocated object; `base + layout.word` and
+        /// the stride are multiples of four; the word lies inside the slot; and nobody but the owner
+        /// that the word names touches the bytes behind it.
         #[must_use]
         pub const unsafe fn new(base: NonNull<u8>, layout: Layout) -> Self {
             Self { base, layout }

@@ -18,7 +18,8 @@ impl Ring {
     ///
     /// # Safety
     ///
-    /// The memory of the ring stays valid as long as `owner` lives.
+    /// The memory of the ring stays valid as long as `owner` lives, whatever is done with the
+    /// `&owner` that [`Shared::owner`] gives.
     pub unsafe fn into_shared<O>(mut self, owner: O) -> SharedReceiver<O> {
         self.cursor.take_back(&self.slots);
         let Self { slots, cursor } = self;
