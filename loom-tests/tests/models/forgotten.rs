@@ -74,29 +74,30 @@ fn the_next_receiver_takes_back_what_was_forgotten() {
         let (kernel, mut ring) = Kernel::with_ring(TWO_BLOCKS);
         let mut received = Received::default();
         let mut receiver = ring.receiver();
-        // The first block comes and goes before the two sides part.
-        let mut stored = send(&kernel, [1]);
-        kernel.expire_timer();
-        received.add(&receiver.next_block().unwrap());
+        // More blocks than the ring has come and go before the two sides part.
+        let mut stored = Vec::new();
+        for packet in 1..=3 {
+            stored.append(&mut send(&kernel, [packet]));
+            kernel.expire_timer();
+            received.add(&receiver.next_block().unwrap());
+        }
 
         let processor = thread::spawn({
             let kernel = kernel.clone();
-            move || send(&kernel, 2..=5)
+            move || send(&kernel, 4..=7)
         });
         let mut forgotten = 0;
         let mut stopped = false;
         for _ in 0..4 {
             step();
             match receiver.next_block() {
-                // The second block, so that more blocks than the ring has were handed out when it
-                // is met again.
-                Some(block) if received.blocks == 1 => {
+                Some(block) if received.blocks == 3 => {
                     received.add(&block);
                     forget(block);
                     forgotten = 1;
                 }
                 Some(block) => received.add(&block),
-                None => stopped |= received.blocks == 3,
+                None => stopped |= received.blocks == 5,
             }
         }
         step();
@@ -116,7 +117,7 @@ fn the_next_receiver_takes_back_what_was_forgotten() {
         if stopped {
             seen.note(Seen::Stopped);
         }
-        if stopped && before == 3 && received.blocks > 3 {
+        if stopped && before == 5 && received.blocks > 5 {
             seen.note(Seen::MetAgain);
         }
         received.finish(&kernel, stored, || receiver.next_block());

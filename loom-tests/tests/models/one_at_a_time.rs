@@ -43,6 +43,11 @@ fn blocks_come_in_order_around_the_ring() {
             seen.note(Seen::Frozen);
         }
         let mut receiver = ring.receiver();
+        assert_eq!(
+            receiver.taken_back(),
+            0,
+            "every block was given back by its drop"
+        );
         received.finish(&kernel, stored, || receiver.next_block());
     });
 }
