@@ -3,10 +3,10 @@
 //! The program runs itself under strace, which makes one system call fail. Which calls there are is
 //! read from a run where none does, so that a call added to the library is tried too.
 
+use core::fmt::Display;
 use core::time::Duration;
 use std::collections::BTreeSet;
 use std::env;
-use std::fmt::Display;
 use std::io::{self, BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;

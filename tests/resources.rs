@@ -1,10 +1,11 @@
 //! What a socket holds, and that it lets go of all of it.
 
 use core::mem::forget;
+use core::panic::AssertUnwindSafe;
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{catch_unwind, resume_unwind};
 use std::process::Command;
 use std::thread;
 
@@ -68,7 +69,7 @@ fn every_state_lets_go_of_what_it_holds() -> TestResult {
 
 /// One life of a socket; which one, `turn` says.
 fn one_life(turn: usize, injector: &Injector, far: Interface) -> TestResult {
-    if turn % 6 == 0 {
+    if turn.is_multiple_of(6) {
         drop(Socket::configure(Rx::new(RING))?);
         return Ok(());
     }
