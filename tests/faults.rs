@@ -130,6 +130,9 @@ fn inside(down: &str) -> Result<(), String> {
     }
     drop(block);
     drop(socket);
+    let shared = Socket::configure(ring).map_err(text)?.map();
+    let shared = shared.map_err(text)?.bind(lo).map_err(text)?;
+    drop(shared.into_shared());
     let rings = procfs::maps("socket:[").map_err(text)?;
     println!(
         "left {rings} rings, {} descriptors",
@@ -289,18 +292,21 @@ fn a_ring_is_unmapped_before_its_socket_closes() -> TestResult {
             .map(|at| from + at)
             .ok_or_else(|| format!("no {start}"))
     };
-    let opened = after(0, "socket(AF_PACKET")?;
-    let mapped = after(opened, "mmap(NULL, 16384, PROT_READ|PROT_WRITE, MAP_SHARED")?;
     let result = |call: &str| call.rsplit_once("= ").map(|(_, result)| result.to_owned());
-    let fd = result(&calls[opened]).ok_or("no descriptor")?;
-    let address = result(&calls[mapped]).ok_or("no address")?;
-    let unmapped = after(mapped, &format!("munmap({address}, 16384)"))?;
-    let closed = after(mapped, &format!("close({fd})"))?;
-    assert!(
-        unmapped < closed,
-        "{} came after {}",
-        calls[unmapped],
-        calls[closed]
-    );
+    let mut from = 0;
+    for life in ["a socket", "a shared receiver"] {
+        let opened = after(from, "socket(AF_PACKET")?;
+        let mapped = after(opened, "mmap(NULL, 16384, PROT_READ|PROT_WRITE, MAP_SHARED")?;
+        let fd = result(&calls[opened]).ok_or("no descriptor")?;
+        let address = result(&calls[mapped]).ok_or("no address")?;
+        let unmapped = after(mapped, &format!("munmap({address}, 16384)"))?;
+        let closed = after(mapped, &format!("close({fd})"))?;
+        assert!(
+            unmapped < closed,
+            "{life}: {:#?}",
+            &calls[closed..=unmapped]
+        );
+        from = closed;
+    }
     Ok(())
 }

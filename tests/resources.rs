@@ -3,10 +3,7 @@
 use core::mem::forget;
 use core::panic::AssertUnwindSafe;
 use std::fs;
-use std::io;
-use std::os::unix::process::CommandExt;
 use std::panic::{catch_unwind, resume_unwind};
-use std::process::Command;
 use std::thread;
 
 use packet_ring::lifecycle::{Bound, Mapped};
@@ -14,9 +11,6 @@ use packet_ring::packet::{Geometry, Interface, Rx, Socket};
 use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Injector, Link, VethOptions, VethPair, frame, procfs, suite};
-use rustix::fd::{AsFd, AsRawFd};
-use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::io::{Errno, FdFlags, fcntl_getfd};
 
 /// Four blocks of 4 KiB, retired after a millisecond.
 const RING: Geometry = Geometry::expect(
@@ -131,92 +125,7 @@ fn a_thousand_sockets_leave_nothing_behind() -> TestResult {
     Ok(())
 }
 
-fn the_descriptor_does_not_reach_other_programs() -> TestResult {
-    let socket = mapped()?;
-    assert!(fcntl_getfd(&socket)?.contains(FdFlags::CLOEXEC));
-    let number = socket.as_fd().as_raw_fd();
-    let ours = fs::read_link(format!("/proc/self/fd/{number}"))?;
-    let seen = Command::new("readlink")
-        .arg(format!("/proc/self/fd/{number}"))
-        .output()?;
-    assert_ne!(
-        String::from_utf8_lossy(&seen.stdout).trim(),
-        ours.to_string_lossy()
-    );
-    Ok(())
-}
-
-fn the_kernel_is_told_to_keep_the_ring_from_children() -> TestResult {
-    let _socket = mapped()?;
-    let smaps = fs::read_to_string("/proc/self/smaps")?;
-    let flags = smaps
-        .lines()
-        .skip_while(|line| !line.contains("socket:["))
-        .find_map(|line| line.strip_prefix("VmFlags:"))
-        .ok_or("the ring has no VmFlags")?;
-    // `dc`: not copied on fork.
-    assert!(flags.split_whitespace().any(|flag| flag == "dc"), "{flags}");
-    Ok(())
-}
-
-/// How often `needle`, whose first byte occurs in it once, is in /proc/self/maps. Allocates nothing:
-/// a child of a process with threads may not.
-fn count_in_maps(needle: &[u8]) -> Result<i32, Errno> {
-    let maps = openat(
-        CWD,
-        c"/proc/self/maps",
-        OFlags::RDONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
-    let (mut count, mut matched) = (0, 0);
-    let mut buffer = [0_u8; 1024];
-    loop {
-        let read = rustix::io::read(&maps, &mut buffer[..])?;
-        if read == 0 {
-            return Ok(count);
-        }
-        for &byte in &buffer[..read] {
-            let goes_on = byte == needle[matched];
-            matched = if goes_on {
-                matched + 1
-            } else {
-                usize::from(byte == needle[0])
-            };
-            if matched == needle.len() {
-                (count, matched) = (count + 1, 0);
-            }
-        }
-    }
-}
-
-fn a_child_made_by_fork_has_no_ring() -> TestResult {
-    /// Beyond every error number.
-    const REPORT: i32 = 10_000;
-    let _socket = mapped()?;
-    assert_eq!(
-        (count_in_maps(b"socket:[")?, count_in_maps(b"[stack]")?),
-        (1, 1)
-    );
-    let mut command = Command::new("/proc/self/exe");
-    let look = || {
-        let report = REPORT + 10 * count_in_maps(b"socket:[")? + count_in_maps(b"[stack]")?;
-        Err(io::Error::from_raw_os_error(report))
-    };
-    // SAFETY: between fork and exec the closure makes system calls and touches its own stack alone.
-    unsafe { command.pre_exec(look) };
-    let report = command.spawn().err().and_then(|error| error.raw_os_error());
-    assert_eq!(
-        report,
-        Some(REPORT + 1),
-        "10 for each ring, 1 for the stack"
-    );
-    Ok(())
-}
-
 suite![; alone:
     every_state_lets_go_of_what_it_holds,
     a_thousand_sockets_leave_nothing_behind,
-    the_descriptor_does_not_reach_other_programs,
-    the_kernel_is_told_to_keep_the_ring_from_children,
-    a_child_made_by_fork_has_no_ring,
 ];

@@ -1,6 +1,5 @@
 //! What the types promise: who may go to another thread, who has a descriptor, how large errors are.
 
-#[cfg(feature = "alloc")]
 use core::cell::Cell;
 
 use packet_ring::handoff::{self, Slots};
@@ -53,7 +52,6 @@ const_assert!(size_of::<Error>() <= 24);
 const_assert!(size_of::<Result<(), Error>>() <= 24);
 
 // A shared ring goes to another thread if its owner may.
-#[cfg(feature = "alloc")]
 mod shared {
     use super::{Block, Cell, assert_impl_all, assert_not_impl_any, handoff};
     use packet_ring::packet::{Owner, SharedReceiver};

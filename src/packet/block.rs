@@ -62,9 +62,25 @@ fn word<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
 }
 
 impl<H: Handle> Block<H> {
+    /// Reads the header of a block that a ring of this geometry has just handed out: for runtimes
+    /// that map rings themselves. Those that receive through [`Socket`](super::Socket) have no use
+    /// for it.
+    ///
+    /// `None` where the header is none that the kernel writes, and for every block once the ring is
+    /// corrupt ([`Slots::is_corrupt`](handoff::Slots::is_corrupt)): the block then goes back to the
+    /// kernel unread. The bytes are never trusted: a geometry that is not the ring's makes the ring
+    /// corrupt, and nothing worse.
+    #[must_use]
+    pub fn open(guard: handoff::Block<H>, geometry: &Geometry) -> Option<Self> {
+        if guard.slots().is_corrupt() {
+            return None;
+        }
+        Self::check(guard, Shape::of(geometry))
+    }
+
     /// Checks the header of a block that was just taken; a bad one marks the ring corrupt.
     #[inline]
-    pub(super) fn open(guard: handoff::Block<H>, shape: Shape) -> Option<Self> {
+    pub(super) fn check(guard: handoff::Block<H>, shape: Shape) -> Option<Self> {
         let bytes = guard.bytes();
         let read = |offset| word(bytes, offset).map(u32::from_ne_bytes);
         let header = (|| {

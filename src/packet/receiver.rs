@@ -52,7 +52,7 @@ impl<'r> Receiver<'r> {
         if self.ring.slots().is_corrupt() {
             return None;
         }
-        Block::open(self.ring.next_block()?, self.watch.shape())
+        Block::check(self.ring.next_block()?, self.watch.shape())
     }
 
     /// The socket, for an executor's or an epoll's own handle over it.

@@ -36,7 +36,7 @@ impl SharedReceiver {
         if self.ring.shared().is_corrupt() {
             return None;
         }
-        Block::open(self.ring.next_block()?, self.watch.shape())
+        Block::check(self.ring.next_block()?, self.watch.shape())
     }
 
     /// Says whether the link is down or gone, or the ring corrupt:

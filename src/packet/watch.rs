@@ -105,11 +105,13 @@ impl Watch {
     ) -> Result<Wake, Error> {
         let mut listen = Listen::Blocks;
         loop {
-            if ring.is_ready() {
-                return Ok(Wake::Ready);
-            }
+            // First: of a corrupt ring nothing is handed out, so a block that is ready there would
+            // bring the caller back here at once, for ever.
             if ring.slots().is_corrupt() {
                 return Err(Error::Corrupt);
+            }
+            if ring.is_ready() {
+                return Ok(Wake::Ready);
             }
             self.link.news()?;
             let heard = match self.poll_once(fd, listen, deadline) {
