@@ -52,7 +52,11 @@ fn in_a_storm<T>(work: impl FnOnce() -> T) -> Result<(T, usize), Stopped> {
     let (target, over) = (gettid(), AtomicBool::new(false));
     let done = thread::scope(|scope| {
         let storm = scope.spawn(|| {
-            while !over.load(Ordering::Relaxed) {
+            // Three seconds at most: a wait that signals prolong is to fail, not to hang.
+            for _ in 0..150 {
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
                 thread::sleep(INTERVAL);
                 interrupt(target)?;
             }
