@@ -79,6 +79,7 @@ impl Geometry {
     ///
     /// With the sentence of the broken rule.
     #[must_use]
+    #[track_caller]
     pub const fn new_assert(block_size: u32, block_count: u32) -> Self {
         Self::expect(Self::new(block_size, block_count))
     }
@@ -89,6 +90,7 @@ impl Geometry {
     ///
     /// With the sentence of the broken rule.
     #[must_use]
+    #[track_caller]
     pub const fn expect(checked: Result<Self, InvalidGeometry>) -> Self {
         match checked {
             Ok(geometry) => geometry,
