@@ -2,8 +2,15 @@
 #![deny(unsafe_code)]
 
 mod args;
+mod clock;
 mod exit;
+mod files;
 mod filter;
+mod frame;
+mod interfaces;
 mod limits;
+mod line;
+mod pcapng;
+mod signals;
 
 fn main() {}
