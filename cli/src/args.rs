@@ -94,7 +94,7 @@ pub(crate) struct Capture {
     #[arg(long, value_name = "FILE", conflicts_with = "expression")]
     pub(crate) bpf: Option<PathBuf>,
 
-    /// Print the compiled filter and exit: -d for people, -dd as C, -ddd as numbers
+    /// Print the filter that the kernel would run and exit: -dd as C, -ddd as numbers
     #[arg(short = 'd', action = ArgAction::Count)]
     pub(crate) dump: u8,
 

@@ -56,6 +56,16 @@ pub(crate) fn accept(snap_length: u32) -> Vec<Instruction> {
     vec![Instruction::new(RETURN, 0, 0, snap_length)]
 }
 
+/// `program`, keeping at most `snap_length` bytes of what it accepts with a constant, as compilers write it.
+pub(crate) fn cut(mut program: Vec<Instruction>, snap_length: u32) -> Vec<Instruction> {
+    for instruction in &mut program {
+        if instruction.code == RETURN {
+            instruction.k = instruction.k.min(snap_length);
+        }
+    }
+    program
+}
+
 /// `program`, asked only about packets that this machine sends. The program starts with A = 0, as alone.
 pub(crate) fn outgoing_only(program: &[Instruction]) -> Vec<Instruction> {
     let prefix = [

@@ -12,6 +12,8 @@ use crate::clock::{Clock, Style};
 use crate::frame::{Frame, Tag};
 use crate::interfaces::LinkType;
 
+pub(crate) use transport::TcpFlags;
+
 /// Below this the type field of an Ethernet header is a length (IEEE 802.3).
 const FIRST_ETHERTYPE: u16 = 0x600;
 
@@ -162,6 +164,7 @@ fn layer_name(layer: Layer) -> &'static str {
 }
 
 /// A hardware address with colons.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Mac(pub(crate) [u8; 6]);
 
 impl core::fmt::Display for Mac {

@@ -2,15 +2,36 @@
 #![deny(unsafe_code)]
 
 mod args;
+mod capture;
 mod clock;
+mod doctor;
 mod exit;
 mod files;
 mod filter;
 mod frame;
 mod interfaces;
+mod json;
 mod limits;
 mod line;
 mod pcapng;
+mod plan;
+mod progress;
 mod signals;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let ended = match Cli::parse().command {
+        Command::Capture(args) => capture::run(&args),
+        Command::Doctor => doctor::run(),
+        Command::Demo(_) => Ok(ExitCode::SUCCESS),
+    };
+    ended.unwrap_or_else(|failure| {
+        eprintln!("packet-ring: {failure}");
+        failure.code()
+    })
+}

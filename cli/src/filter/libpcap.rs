@@ -1,9 +1,9 @@
 //! libpcap's filter compiler, found at run time.
 //!
-//! tcpdump compiles against a handle that is open on the interface: only then does libpcap know the link type, the
-//! netmask that `ip broadcast` means, and that this kernel keeps VLAN tags beside the packet. A handle that was never
-//! opened (`pcap_open_dead`) gives other instructions for `vlan`, which match nothing on a live Linux socket. So a
-//! handle is opened here too, for the time of one compilation, not promiscuous and with the smallest ring.
+//! tcpdump compiles against a handle that is open on the interface: only then does libpcap know the link type, and that
+//! this kernel keeps VLAN tags beside the packet. A handle that was never opened (`pcap_open_dead`) gives other
+//! instructions for `vlan`, which match nothing on a live Linux socket. So a handle is opened here too, for the time of
+//! one compilation, not promiscuous and with the smallest ring.
 //!
 //! # Safety
 //!
@@ -26,6 +26,8 @@ use crate::exit::Failure;
 const NAMES: [&str; 2] = ["libpcap.so.0.8", "libpcap.so.1"];
 const ERROR_SIZE: usize = 256;
 const OPTIMIZE: c_int = 1;
+/// tcpdump passes 0 unless it is told `-f`, so `ip broadcast` means 0.0.0.0 and 255.255.255.255.
+const NETMASK: u32 = 0;
 const PERMISSION_DENIED: c_int = -8;
 const PROMISCUOUS_PERMISSION_DENIED: c_int = -11;
 const NO_SUCH_DEVICE: c_int = -5;
@@ -49,6 +51,7 @@ struct RawInstruction {
 }
 
 const _: () = assert!(size_of::<RawInstruction>() == 8);
+const _: () = assert!(core::mem::offset_of!(Program, instructions) == size_of::<usize>());
 
 type ErrorBuffer = [c_char; ERROR_SIZE];
 type Create = unsafe extern "C" fn(*const c_char, *mut c_char) -> *mut c_void;
@@ -56,7 +59,6 @@ type SetInt = unsafe extern "C" fn(*mut c_void, c_int) -> c_int;
 type OnHandle = unsafe extern "C" fn(*mut c_void) -> c_int;
 type GetText = unsafe extern "C" fn(*mut c_void) -> *const c_char;
 type Close = unsafe extern "C" fn(*mut c_void);
-type LookupNet = unsafe extern "C" fn(*const c_char, *mut u32, *mut u32, *mut c_char) -> c_int;
 type Compile = unsafe extern "C" fn(*mut c_void, *mut Program, *const c_char, c_int, u32) -> c_int;
 type FreeCode = unsafe extern "C" fn(*mut Program);
 type Version = unsafe extern "C" fn() -> *const c_char;
@@ -69,7 +71,6 @@ pub(crate) struct Compiler {
     activate: OnHandle,
     error: GetText,
     close: Close,
-    look_up_net: LookupNet,
     compile: Compile,
     free_code: FreeCode,
     version: Version,
@@ -121,8 +122,6 @@ impl Compiler {
             // SAFETY: the type is pcap.h's.
             close: unsafe { function(&library, c"pcap_close") }?,
             // SAFETY: the type is pcap.h's.
-            look_up_net: unsafe { function(&library, c"pcap_lookupnet") }?,
-            // SAFETY: the type is pcap.h's.
             compile: unsafe { function(&library, c"pcap_compile") }?,
             // SAFETY: the type is pcap.h's.
             free_code: unsafe { function(&library, c"pcap_freecode") }?,
@@ -152,25 +151,8 @@ impl Compiler {
         let name = CString::new(interface)
             .map_err(|_| Failure::usage("an interface name holds no NUL"))?;
         let text = CString::new(expression).map_err(|_| Failure::usage("a filter holds no NUL"))?;
-        let netmask = self.netmask(&name);
         let handle = Handle::open(self, &name, snap_length)?;
-        handle.compile(&text, netmask)
-    }
-
-    /// The interface's IPv4 netmask, or 0 without an address: what tcpdump passes on.
-    fn netmask(&self, interface: &CStr) -> u32 {
-        let mut error: ErrorBuffer = [0; ERROR_SIZE];
-        let (mut net, mut mask) = (0, 0);
-        // SAFETY: all four point to what the function expects, and live until it returns.
-        let status = unsafe {
-            (self.look_up_net)(
-                interface.as_ptr(),
-                &raw mut net,
-                &raw mut mask,
-                error.as_mut_ptr(),
-            )
-        };
-        if status == 0 { mask } else { 0 }
+        handle.compile(&text)
     }
 }
 
@@ -236,7 +218,7 @@ impl<'a> Handle<'a> {
             .into_owned()
     }
 
-    fn compile(&self, expression: &CStr, netmask: u32) -> Result<Vec<Instruction>, Failure> {
+    fn compile(&self, expression: &CStr) -> Result<Vec<Instruction>, Failure> {
         let mut program = Program {
             len: 0,
             instructions: core::ptr::null_mut(),
@@ -248,7 +230,7 @@ impl<'a> Handle<'a> {
                 &raw mut program,
                 expression.as_ptr(),
                 OPTIMIZE,
-                netmask,
+                NETMASK,
             )
         };
         if status < 0 {

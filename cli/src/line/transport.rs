@@ -1,5 +1,6 @@
 //! The transport layer's part of a line: TCP, UDP, ICMP, ICMPv6.
 
+use core::fmt::{self, Write as _};
 use core::net::Ipv6Addr;
 use std::io::{self, Write};
 
@@ -10,7 +11,6 @@ use etherparse::{
 
 use super::net::{Datagram, Endpoint};
 
-/// An ICMP header's fixed part.
 const UDP_HEADER: usize = 8;
 
 pub(super) fn write(
@@ -61,35 +61,35 @@ pub(super) fn write(
     }
 }
 
-/// The letters that tcpdump has for TCP's flags, in its order; no flag at all is `none`.
-pub(crate) fn flag_letters(tcp: &TcpSlice<'_>) -> ([u8; 8], usize) {
-    let flags = [
-        (tcp.fin(), b'F'),
-        (tcp.syn(), b'S'),
-        (tcp.rst(), b'R'),
-        (tcp.psh(), b'P'),
-        (tcp.ack(), b'.'),
-        (tcp.urg(), b'U'),
-        (tcp.ece(), b'E'),
-        (tcp.cwr(), b'W'),
-    ];
-    let mut letters = [0; 8];
-    let mut len = 0;
-    for (_, letter) in flags.iter().filter(|(set, _)| *set) {
-        letters[len] = *letter;
-        len += 1;
+/// TCP's flags in tcpdump's letters; no flag at all is `none`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TcpFlags(u8);
+
+impl TcpFlags {
+    /// Where the flags lie in a TCP header.
+    const PLACE: usize = 13;
+    /// From the lowest bit up: FIN, SYN, RST, PSH, ACK, URG, ECE, CWR.
+    const LETTERS: [char; 8] = ['F', 'S', 'R', 'P', '.', 'U', 'E', 'W'];
+
+    pub(crate) fn of(tcp: &TcpSlice<'_>) -> Self {
+        Self(tcp.header_slice().get(Self::PLACE).copied().unwrap_or(0))
     }
-    (letters, len)
+}
+
+impl fmt::Display for TcpFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 {
+            return f.write_str("none");
+        }
+        let set = (0..8).filter(|bit| self.0 >> bit & 1 == 1);
+        set.map(|bit| Self::LETTERS[bit])
+            .try_for_each(|letter| f.write_char(letter))
+    }
 }
 
 fn segment(out: &mut impl Write, tcp: &TcpSlice<'_>, len: usize) -> io::Result<()> {
     let len = len.saturating_sub(tcp.header_slice().len());
-    out.write_all(b"Flags [")?;
-    match flag_letters(tcp) {
-        (_, 0) => out.write_all(b"none")?,
-        (letters, len) => out.write_all(&letters[..len])?,
-    }
-    out.write_all(b"]")?;
+    write!(out, "Flags [{}]", TcpFlags::of(tcp))?;
     let first = tcp.sequence_number();
     if len > 0 {
         write!(out, ", seq {first}:{}", first.wrapping_add(len as u32))?;
