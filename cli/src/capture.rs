@@ -1,28 +1,105 @@
-//! `packet-ring capture`.
+//! `packet-ring capture`: from the ring to the output, until something ends it.
+
+mod session;
+mod sink;
 
 use std::process::ExitCode;
 
-use crate::args;
+use packet_ring::lifecycle::Mapped;
+use packet_ring::packet::{Geometry, Interface, Membership, Rx, Socket};
+use packet_ring::{Error, InvalidGeometry};
+use rustix::io::Errno;
+
+use crate::args::{self, Direction, MAX_SNAP_LENGTH};
 use crate::doctor;
 use crate::exit::Failure;
 use crate::filter::Dump;
-use crate::plan::Plan;
+use crate::plan::{Plan, Target};
+use crate::progress::Progress;
+use crate::signals::Signals;
 
+use session::Session;
+use sink::Sink;
+
+/// Captures as the command line says.
 pub(crate) fn run(args: &args::Capture) -> Result<ExitCode, Failure> {
     if args.list_interfaces {
         doctor::list_interfaces(doctor::try_to_open().is_ok())?;
         return Ok(ExitCode::SUCCESS);
     }
     let plan = Plan::new(args)?;
-    let dump = match args.dump {
-        0 => None,
-        2 => Some(Dump::C),
-        3 => Some(Dump::Decimal),
-        _ => return Err(Failure::usage("there are -dd and -ddd")),
-    };
-    if let Some(dump) = dump {
-        plan.print_program(dump);
-        return Ok(ExitCode::SUCCESS);
-    }
+    match args.dump {
+        0 => capture(&plan, args),
+        2 => plan.print_program(Dump::C),
+        3 => plan.print_program(Dump::Decimal),
+        _ => Err(Failure::usage("there are -dd and -ddd")),
+    }?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn capture(plan: &Plan, args: &args::Capture) -> Result<(), Failure> {
+    let signals = Signals::install().map_err(|error| Failure::io("cannot handle signals", &error))?;
+    let interface = &plan.interface;
+    let failed = |error| failure(error, &interface.name);
+    let index = Interface::by_index(interface.index).ok_or(Error::NoSuchInterface).map_err(failed)?;
+    let geometry = geometry(args).map_err(Failure::usage)?;
+    // The output opens between the two: what is not permitted leaves no file, and no packet waits for one.
+    let mapped = map(plan, geometry).map_err(failed)?;
+    let sink = Sink::open(plan)?;
+    let mut socket = mapped.bind(index).map_err(|refused| failed(refused.error()))?;
+    if !args.no_promiscuous_mode {
+        socket.add_membership(Membership::Promiscuous).map_err(failed)?;
+    }
+    let link_type = plan.link_type.description();
+    eprintln!(
+        "listening on {}, link-type {link_type}, snapshot length {} bytes",
+        interface.name, plan.snap_length
+    );
+    let progress = match &plan.target {
+        Target::File(_) if !args.quiet => Progress::on_terminal(),
+        _ => Progress::hidden(),
+    };
+    Session::new(plan, args.packet_buffered, signals, sink, progress).run(&mut socket.receiver())
+}
+
+fn map(plan: &Plan, geometry: Geometry) -> Result<Socket<Mapped<Rx>>, Error> {
+    let mut socket = Socket::configure(Rx::new(geometry))?;
+    // What the loopback sends, it receives: tcpdump shows it once, too.
+    let twice = plan.interface.is_loopback() && plan.direction == Direction::Inout;
+    if twice || plan.direction == Direction::In {
+        socket.ignore_outgoing()?;
+    }
+    if let Some(program) = &plan.program {
+        socket.attach_filter(program)?;
+    }
+    Ok(socket.map()?)
+}
+
+/// The ring of `-B` MiB, or the library's default.
+fn geometry(args: &args::Capture) -> Result<Geometry, InvalidGeometry> {
+    /// From here on blocks are of 1 MiB; smaller rings have at least four blocks.
+    const LARGE: u32 = 16;
+    let geometry = match args.buffer_size {
+        None => Geometry::DEFAULT,
+        Some(mib @ ..LARGE) => Geometry::new(1 << 18, 4 * mib)?,
+        Some(mib) => Geometry::new(1 << 20, mib)?,
+    };
+    match args.snapshot_length {
+        MAX_SNAP_LENGTH => Ok(geometry),
+        length => geometry.snap_length(length),
+    }
+}
+
+/// What the library says, as this tool ends with it.
+fn failure(error: Error, interface: &str) -> Failure {
+    match (error, error.errno()) {
+        (_, Some(Errno::PERM | Errno::ACCESS)) => {
+            Failure::not_permitted(format_args!("not permitted to capture on {interface}"))
+        }
+        (Error::NoSuchInterface, _) | (_, Some(Errno::NODEV)) => {
+            Failure::interface(format_args!("there is no interface {interface}"))
+        }
+        (Error::LinkGone, _) => Failure::interface(format_args!("{interface} went away")),
+        _ => Failure::runtime(format_args!("{interface}: {error}")),
+    }
 }

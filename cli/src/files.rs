@@ -21,6 +21,8 @@ pub(crate) struct Output {
     interface: Interface,
     path: PathBuf,
     ring: Option<Ring>,
+    /// Where a file is full.
+    full: Full,
     /// Packets in the present file.
     packets: u64,
     opened: Instant,
@@ -36,6 +38,13 @@ enum State {
     Between,
 }
 
+/// Limits of one file; without a limit, the largest number.
+#[derive(Clone, Copy, Debug)]
+struct Full {
+    packets: u64,
+    bytes: u64,
+}
+
 #[derive(Debug)]
 struct Ring {
     rotation: Rotation,
@@ -47,30 +56,32 @@ struct Ring {
 
 impl Output {
     /// Opens the first file, so that a path that cannot be written is told before the capture begins.
+    ///
+    /// `file_size` is the size in bytes at which a file is full where no ring of files says so.
     pub(crate) fn create(
         path: &Path,
         rotation: Option<Rotation>,
+        file_size: Option<u64>,
         interface: Interface,
     ) -> Result<Self, Failure> {
-        let mut ring = rotation.map(|rotation| Ring {
-            rotation,
-            number: 0,
-            kept: VecDeque::new(),
-        });
+        let mut ring = rotation.map(|rotation| Ring { rotation, number: 0, kept: VecDeque::new() });
         if ring.is_some() && is_standard_output(path) {
-            return Err(Failure::usage(
-                "-b needs files: standard output is only one",
-            ));
+            return Err(Failure::usage("-b needs files: standard output is only one"));
         }
-        let file =
-            open(path, ring.as_mut()).map_err(|error| Failure::io(path.display(), &error))?;
-        let writer =
-            Writer::new(file, &interface).map_err(|error| Failure::io(path.display(), &error))?;
+        let failed = |error: io::Error| Failure::io(path.display(), &error);
+        let file = open(path, ring.as_mut()).map_err(failed)?;
+        let writer = Writer::new(file, &interface).map_err(failed)?;
+        let limits = rotation.unwrap_or_default();
+        let full = Full {
+            packets: limits.packets.unwrap_or(u64::MAX),
+            bytes: limits.file_size.or(file_size).unwrap_or(u64::MAX),
+        };
         Ok(Self {
             writer,
             interface,
             path: path.to_owned(),
             ring,
+            full,
             packets: 0,
             opened: Instant::now(),
             state: State::Open,
@@ -88,24 +99,21 @@ impl Output {
         self.writer.packet(frame, drops)
     }
 
-    /// Whether `-b packets:` or `-b filesize:` ends the file now.
+    /// Whether the file has all the packets or bytes that it is to have.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.ring.as_ref().is_some_and(|Ring { rotation, .. }| {
-            rotation
-                .packets
-                .is_some_and(|packets| self.packets >= packets)
-                || rotation
-                    .file_size
-                    .is_some_and(|size| self.writer.len() >= size)
-        })
+        self.packets >= self.full.packets || self.writer.len() >= self.full.bytes
+    }
+
+    /// Whether another file follows one that is full.
+    pub(crate) fn rotates(&self) -> bool {
+        self.ring.is_some()
     }
 
     /// Whether `-b duration:` ends the file now.
     pub(crate) fn is_old(&self) -> bool {
         let duration = self.ring.as_ref().and_then(|ring| ring.rotation.duration);
-        self.state == State::Open
-            && duration.is_some_and(|duration| self.opened.elapsed() >= duration)
+        self.state == State::Open && duration.is_some_and(|duration| self.opened.elapsed() >= duration)
     }
 
     /// Ends the present file, if there is one, with these statistics.
@@ -191,10 +199,7 @@ mod tests {
     #[test]
     fn names_are_dumpcaps() {
         let name = |path| numbered(Path::new(path), 7, "20251123035500");
-        assert_eq!(
-            name("/tmp/a.b/out.pcapng"),
-            Path::new("/tmp/a.b/out_00007_20251123035500.pcapng")
-        );
+        assert_eq!(name("/tmp/a.b/out.pcapng"), Path::new("/tmp/a.b/out_00007_20251123035500.pcapng"));
         assert_eq!(name("out"), Path::new("out_00007_20251123035500"));
         assert_eq!(name("a.tar.gz"), Path::new("a.tar_00007_20251123035500.gz"));
     }

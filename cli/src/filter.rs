@@ -7,28 +7,13 @@ use core::fmt;
 use std::path::Path;
 
 pub(crate) use libpcap::{Compiler, Missing};
+use packet_ring::bpf::Instruction;
 
 use crate::exit::Failure;
-
-/// One classic BPF instruction, as the kernel's `sock_filter` has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Instruction {
-    pub(crate) code: u16,
-    pub(crate) jt: u8,
-    pub(crate) jf: u8,
-    pub(crate) k: u32,
-}
-
-impl Instruction {
-    const fn new(code: u16, jt: u8, jf: u8, k: u32) -> Self {
-        Self { code, jt, jf, k }
-    }
-}
 
 const LOAD_BYTE: u16 = 0x30;
 const LOAD_IMMEDIATE: u16 = 0x00;
 const JUMP_IF_EQUAL: u16 = 0x15;
-const RETURN: u16 = 0x06;
 /// `SKF_AD_OFF + SKF_AD_PKTTYPE`: where the kernel keeps the packet's direction.
 const PACKET_TYPE: u32 = 0xffff_f004;
 const PACKET_OUTGOING: u32 = 4;
@@ -45,25 +30,13 @@ pub(crate) fn compile(
 
 /// Reads `tcpdump -dd` or `tcpdump -ddd` output.
 pub(crate) fn read(path: &Path) -> Result<Vec<Instruction>, Failure> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| Failure::io(path.display(), &error))?;
-    listing::parse(&text)
-        .map_err(|error| Failure::usage(format_args!("{}: {error}", path.display())))
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::io(path.display(), &error))?;
+    listing::parse(&text).map_err(|error| Failure::usage(format_args!("{}: {error}", path.display())))
 }
 
 /// The filter that cuts every packet at `snap_length` and refuses none.
 pub(crate) fn accept(snap_length: u32) -> Vec<Instruction> {
-    vec![Instruction::new(RETURN, 0, 0, snap_length)]
-}
-
-/// `program`, keeping at most `snap_length` bytes of what it accepts with a constant, as compilers write it.
-pub(crate) fn cut(mut program: Vec<Instruction>, snap_length: u32) -> Vec<Instruction> {
-    for instruction in &mut program {
-        if instruction.code == RETURN {
-            instruction.k = instruction.k.min(snap_length);
-        }
-    }
-    program
+    vec![Instruction::keep(snap_length)]
 }
 
 /// `program`, asked only about packets that this machine sends. The program starts with A = 0, as alone.
@@ -71,7 +44,7 @@ pub(crate) fn outgoing_only(program: &[Instruction]) -> Vec<Instruction> {
     let prefix = [
         Instruction::new(LOAD_BYTE, 0, 0, PACKET_TYPE),
         Instruction::new(JUMP_IF_EQUAL, 1, 0, PACKET_OUTGOING),
-        Instruction::new(RETURN, 0, 0, 0),
+        Instruction::keep(0),
         Instruction::new(LOAD_IMMEDIATE, 0, 0, 0),
     ];
     prefix.iter().chain(program).copied().collect()
@@ -95,7 +68,7 @@ impl fmt::Display for Listing<'_> {
         if *dump == Dump::Decimal {
             writeln!(f, "{}", program.len())?;
         }
-        for Instruction { code, jt, jf, k } in *program {
+        for &Instruction { code, jump_true: jt, jump_false: jf, k } in *program {
             match dump {
                 Dump::C => writeln!(f, "{{ {code:#x}, {jt}, {jf}, {k:#010x} }},")?,
                 Dump::Decimal => writeln!(f, "{code} {jt} {jf} {k}")?,
@@ -113,10 +86,7 @@ mod tests {
     fn what_is_printed_can_be_read_again() {
         let program = outgoing_only(&accept(96));
         for dump in [Dump::C, Dump::Decimal] {
-            assert_eq!(
-                listing::parse(&Listing(&program, dump).to_string()),
-                Ok(program.clone())
-            );
+            assert_eq!(listing::parse(&Listing(&program, dump).to_string()), Ok(program.clone()));
         }
     }
 }

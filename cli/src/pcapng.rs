@@ -201,9 +201,7 @@ impl<W: Write> Writer<W> {
         description.option(IF_NAME, interface.name.as_bytes());
         description.option(IF_TIME_RESOLUTION, &[NANOSECONDS]);
         if let Some(filter) = &interface.filter {
-            let value: Vec<u8> = core::iter::once(FILTER_EXPRESSION)
-                .chain(filter.bytes())
-                .collect();
+            let value: Vec<u8> = core::iter::once(FILTER_EXPRESSION).chain(filter.bytes()).collect();
             description.option(IF_FILTER, &value);
         }
         description.option(IF_OS, interface.system.as_bytes());
@@ -229,10 +227,7 @@ impl<W: Write> Writer<W> {
             self.flush()?;
         }
         let start = self.filled;
-        let room = self
-            .buffer
-            .get_mut(start..start + len)
-            .ok_or(io::ErrorKind::FileTooLarge)?;
+        let room = self.buffer.get_mut(start..start + len).ok_or(io::ErrorKind::FileTooLarge)?;
         self.filled += len;
         Ok(room)
     }
@@ -290,10 +285,7 @@ fn option_head(code: u16, len: u16) -> [u8; 4] {
 /// Nanoseconds since 1970, the high half first: they end in the year 2554.
 #[inline]
 fn timestamp(time: Duration) -> [u32; 2] {
-    let nanoseconds = time
-        .as_secs()
-        .wrapping_mul(1_000_000_000)
-        .wrapping_add(time.subsec_nanos().into());
+    let nanoseconds = time.as_secs().wrapping_mul(1_000_000_000).wrapping_add(time.subsec_nanos().into());
     [(nanoseconds >> 32) as u32, nanoseconds as u32]
 }
 

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use packet_ring::bpf::Instruction;
+
 use crate::args::{self, Direction};
 use crate::clock::Style;
 use crate::exit::Failure;
-use crate::filter::{self, Dump, Instruction};
+use crate::filter::{self, Dump};
 use crate::interfaces::{self, Interface, LinkType};
 use crate::limits::{Rotation, Stop};
 use crate::line::LinkLevel;
@@ -43,14 +45,10 @@ impl Plan {
             return Err(Failure::usage("-a filesize:N needs a file: add -w FILE"));
         }
         if stop.file_size.is_some() && rotation.is_some() {
-            return Err(Failure::usage(
-                "with -b, a file's size is told by -b filesize:N, not by -a",
-            ));
+            return Err(Failure::usage("with -b, a file's size is told by -b filesize:N, not by -a"));
         }
         if stop.files.is_some() && rotation.is_none() {
-            return Err(Failure::usage(
-                "-a files:N counts files that -b ends: add -b",
-            ));
+            return Err(Failure::usage("-a files:N counts files that -b ends: add -b"));
         }
         let interface = match &args.interface {
             Some(name) => interfaces::named(name)?,
@@ -80,10 +78,11 @@ impl Plan {
     }
 
     /// Prints the program that the kernel would run.
-    pub(crate) fn print_program(&self, dump: Dump) {
+    pub(crate) fn print_program(&self, dump: Dump) -> Result<(), Failure> {
         let everything = filter::accept(self.snap_length);
         let program = self.program.as_deref().unwrap_or(&everything);
         print!("{}", filter::Listing(program, dump));
+        Ok(())
     }
 }
 
@@ -96,11 +95,7 @@ fn target(args: &args::Capture) -> Result<Target, Failure> {
         4 => Style::Date,
         _ => return Err(Failure::usage("there are -t, -tt, -ttt and -tttt")),
     };
-    let link_level = if args.link_level {
-        LinkLevel::Shown
-    } else {
-        LinkLevel::Hidden
-    };
+    let link_level = if args.link_level { LinkLevel::Shown } else { LinkLevel::Hidden };
     Ok(match &args.write {
         Some(path) => Target::File(path.clone()),
         None if args.json => Target::Json,
@@ -108,7 +103,7 @@ fn target(args: &args::Capture) -> Result<Target, Failure> {
     })
 }
 
-/// The filter of the command line, cut at the snap length and, with `-Q out`, told to look at the direction.
+/// The filter of the command line; with `-Q out` it looks at the direction first.
 fn program(
     args: &args::Capture,
     interface: &str,
@@ -116,15 +111,12 @@ fn program(
 ) -> Result<Option<Vec<Instruction>>, Failure> {
     let snap_length = args.snapshot_length;
     let given = match (&args.bpf, expression) {
-        (Some(path), _) => Some(filter::cut(filter::read(path)?, snap_length)),
+        (Some(path), _) => Some(filter::read(path)?),
         (None, Some(expression)) => Some(filter::compile(interface, snap_length, expression)?),
-        (None, None) if snap_length < args::MAX_SNAP_LENGTH => Some(filter::accept(snap_length)),
         (None, None) => None,
     };
     Ok(match args.direction {
-        Direction::Out => Some(filter::outgoing_only(
-            &given.unwrap_or_else(|| filter::accept(snap_length)),
-        )),
+        Direction::Out => Some(filter::outgoing_only(&given.unwrap_or_else(|| filter::accept(snap_length)))),
         Direction::In | Direction::Inout => given,
     })
 }
