@@ -3,10 +3,12 @@
 mod session;
 mod sink;
 
+use core::time::Duration;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use packet_ring::lifecycle::Mapped;
-use packet_ring::packet::{Geometry, Interface, Membership, Rx, Socket};
+use packet_ring::packet::{self, Geometry, Interface, Membership, Packet, Rx, Socket};
 use packet_ring::{Error, InvalidGeometry};
 use rustix::io::Errno;
 
@@ -14,6 +16,7 @@ use crate::args::{self, Direction, MAX_SNAP_LENGTH};
 use crate::doctor;
 use crate::exit::Failure;
 use crate::filter::Dump;
+use crate::frame::{Frame, Tag, Way};
 use crate::plan::{Plan, Target};
 use crate::progress::Progress;
 use crate::signals::Signals;
@@ -102,4 +105,28 @@ fn failure(error: Error, interface: &str) -> Failure {
         (Error::LinkGone, _) => Failure::interface(format_args!("{interface} went away")),
         _ => Failure::runtime(format_args!("{interface}: {error}")),
     }
+}
+
+/// The packet as the outputs take it.
+#[inline]
+pub(crate) fn frame_of<'b>(packet: &Packet<'b>) -> Frame<'b> {
+    let time = packet.timestamp();
+    Frame {
+        time: Duration::new(time.seconds.into(), time.nanoseconds),
+        data: packet.data(),
+        wire_len: packet.len(),
+        tag: packet.vlan().map(|vlan| Tag { protocol: vlan.tpid, control: vlan.tci }),
+        way: match packet.direction() {
+            packet::Direction::Broadcast => Way::Broadcast,
+            packet::Direction::Multicast => Way::Multicast,
+            packet::Direction::OtherHost => Way::ToOthers,
+            packet::Direction::Outgoing => Way::Outgoing,
+            _ => Way::ToUs,
+        },
+    }
+}
+
+/// Since 1970.
+pub(crate) fn now() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

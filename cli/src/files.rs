@@ -132,6 +132,11 @@ impl Output {
         self.writer.len()
     }
 
+    /// How often something was written out: one system call each, as a rule.
+    pub(crate) fn writes(&self) -> u64 {
+        self.writer.writes()
+    }
+
     /// Files that were ended.
     pub(crate) fn finished(&self) -> u64 {
         self.finished

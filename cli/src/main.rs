@@ -4,6 +4,7 @@
 mod args;
 mod capture;
 mod clock;
+mod demo;
 mod doctor;
 mod exit;
 mod files;
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Capture(args) => capture::run(&args),
         Command::Doctor => doctor::run(),
-        Command::Demo(_) => Ok(ExitCode::SUCCESS),
+        Command::Demo(args) => demo::run(&args),
     };
     ended.unwrap_or_else(|failure| {
         eprintln!("packet-ring: {failure}");

@@ -86,8 +86,10 @@ pub(crate) struct Writer<W> {
     out: W,
     buffer: Box<[u8]>,
     filled: usize,
-    /// Bytes given to `out`.
+    /// Bytes of this file given to `out`.
     flushed: u64,
+    /// How often `out` was given some.
+    writes: u64,
     snap_length: u32,
 }
 
@@ -99,6 +101,7 @@ impl<W: Write> Writer<W> {
             buffer: vec![0; BUFFER_SIZE].into_boxed_slice(),
             filled: 0,
             flushed: 0,
+            writes: 0,
             snap_length: interface.snap_length,
         };
         writer.begin(interface)?;
@@ -117,6 +120,11 @@ impl<W: Write> Writer<W> {
     /// Bytes of this file, those in the buffer included.
     pub(crate) fn len(&self) -> u64 {
         self.flushed + self.filled as u64
+    }
+
+    /// How often something was written out, over all files.
+    pub(crate) fn writes(&self) -> u64 {
+        self.writes
     }
 
     /// Adds a packet; `drops` is how many were lost since the packet before, where that is known.
@@ -180,7 +188,11 @@ impl<W: Write> Writer<W> {
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         // Taken first: after an error the same bytes must not be written twice.
         let filled = core::mem::take(&mut self.filled);
+        if filled == 0 {
+            return Ok(());
+        }
         self.flushed += filled as u64;
+        self.writes += 1;
         self.out.write_all(&self.buffer[..filled])
     }
 

@@ -3,16 +3,15 @@
 use core::ops::ControlFlow;
 use core::time::Duration;
 use std::io;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use packet_ring::handoff::Slots;
 use packet_ring::packet::{self, Block, BlockStatus, Packet, Receiver};
 use packet_ring::{Deadline, Error, OnSignal, Wake};
 
-use super::failure;
 use super::sink::Sink;
+use super::{failure, frame_of, now};
 use crate::exit::Failure;
-use crate::frame::{Frame, Tag, Way};
 use crate::interfaces;
 use crate::pcapng::Statistics;
 use crate::plan::Plan;
@@ -180,7 +179,7 @@ impl<'p> Session<'p> {
 
     #[inline]
     fn packet(&mut self, packet: &Packet<'_>, drops: Option<u64>, receiver: &mut Receiver<'_>) -> Turn {
-        self.sink.packet(&frame(packet), drops)?;
+        self.sink.packet(&frame_of(packet), drops)?;
         self.captured += 1;
         if self.captured >= self.limit {
             return END;
@@ -281,27 +280,4 @@ impl core::fmt::Display for Counts {
         write!(f, "{received} {} received by filter, ", packets(received))?;
         write!(f, "{dropped} {} dropped by kernel", packets(dropped))
     }
-}
-
-#[inline]
-fn frame<'b>(packet: &Packet<'b>) -> Frame<'b> {
-    let time = packet.timestamp();
-    Frame {
-        time: Duration::new(time.seconds.into(), time.nanoseconds),
-        data: packet.data(),
-        wire_len: packet.len(),
-        tag: packet.vlan().map(|vlan| Tag { protocol: vlan.tpid, control: vlan.tci }),
-        way: match packet.direction() {
-            packet::Direction::Broadcast => Way::Broadcast,
-            packet::Direction::Multicast => Way::Multicast,
-            packet::Direction::OtherHost => Way::ToOthers,
-            packet::Direction::Outgoing => Way::Outgoing,
-            _ => Way::ToUs,
-        },
-    }
-}
-
-/// Since 1970.
-fn now() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
