@@ -1,0 +1,131 @@
+//! CPU a packet of `packet-ring capture -w` beside `tcpdump -w`, in turns, under the same flood of small frames.
+//!
+//! `cargo bench -p packet-ring-cli --bench capture_cpu` with tcpdump installed. Each run makes a file in memory
+//! (`/dev/shm`) from 2,000,000 frames of 64 bytes that another core sends over a veth pair, with a ring of 64 MiB. What is
+//! compared is the user and system time of the whole process, from its start to its end. A run counts only if nothing was
+//! lost, by the number of packets in the file. `RUNS`, `FRAMES` and `DIRECTORY` in the environment change the defaults.
+
+use core::time::Duration;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+use std::{env, fs, thread};
+
+use packet_ring_lab::{Injector, LabError, VethOptions, VethPair, enter, frame};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+const FRAME: usize = 64;
+const SENDER: usize = 0;
+const RECEIVER: usize = 1;
+/// How long a receiver may take for what lies in its ring when the flood is over.
+const SETTLE: Duration = Duration::from_millis(700);
+
+type Outcome<T> = Result<T, Box<dyn core::error::Error>>;
+
+struct Run {
+    /// User and system time of the process.
+    cpu: Duration,
+    packets: u64,
+    bytes: u64,
+}
+
+fn main() -> Outcome<()> {
+    // cargo passes --bench; cargo test, which would pass nothing, must not measure.
+    if !env::args().any(|argument| argument == "--bench") {
+        return Ok(());
+    }
+    enter()?;
+    let frames = setting("FRAMES", 2_000_000);
+    let runs = setting("RUNS", 7);
+    let directory = env::var("DIRECTORY").unwrap_or_else(|_| "/dev/shm".to_owned());
+    let file = Path::new(&directory).join(format!("capture-cpu-{}", std::process::id()));
+    let path = file.to_str().ok_or("a path in UTF-8")?;
+    let pair = VethPair::create(&VethOptions::default())?;
+    let far = pair.far.name();
+    let ours = ["capture", "-i", far, "-B", "64", "-w", path];
+    let theirs = ["-i", far, "-B", "65536", "-n", "-w", path];
+
+    println!("run   packet-ring ns   tcpdump ns   ratio   (user and system time of the process, a packet)");
+    let mut ratios = Vec::new();
+    for run in 1..=runs {
+        let a = once(&pair, env!("CARGO_BIN_EXE_packet-ring"), &ours, &file, frames)?;
+        let b = once(&pair, "tcpdump", &theirs, &file, frames)?;
+        let [a_ns, b_ns] = [&a, &b].map(|run| run.cpu.as_nanos() as f64 / frames as f64);
+        println!("{run:3} {a_ns:16.1} {b_ns:12.1} {:7.3}   {} and {} bytes", a_ns / b_ns, a.bytes, b.bytes);
+        if a.packets < frames || b.packets < frames {
+            println!("    does not count: {} and {} of {frames} packets", a.packets, b.packets);
+        } else {
+            ratios.push(a_ns / b_ns);
+        }
+    }
+    ratios.sort_by(f64::total_cmp);
+    match ratios.as_slice() {
+        [] => println!("no run counts"),
+        [least, ..] => println!(
+            "ratio: median {:.3}, {least:.3} to {:.3}, {} of {runs} runs",
+            ratios[ratios.len() / 2],
+            ratios[ratios.len() - 1],
+            ratios.len()
+        ),
+    }
+    Ok(())
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+/// One capture of one flood.
+fn once(pair: &VethPair, program: &str, arguments: &[&str], file: &Path, frames: u64) -> Outcome<Run> {
+    pin(RECEIVER)?;
+    let mut child =
+        Command::new(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let mut stderr = BufReader::new(child.stderr.take().ok_or("piped")?);
+    let mut said = String::new();
+    while !said.contains("listening on") {
+        if stderr.read_line(&mut said)? == 0 {
+            return Err(format!("{program}: {said}").into());
+        }
+    }
+    thread::scope(|scope| scope.spawn(|| flood(pair, frames)).join().map_err(|_| "the flood panicked"))??;
+    thread::sleep(SETTLE);
+    let cpu = end(&mut child)?;
+    stderr.read_to_string(&mut said)?;
+    let packets = said.lines().find(|line| line.contains(" captured"));
+    let packets = packets.and_then(|line| line.split(' ').next()?.parse().ok()).ok_or(said.clone())?;
+    let bytes = fs::metadata(file)?.len();
+    fs::remove_file(file)?;
+    Ok(Run { cpu, packets, bytes })
+}
+
+fn flood(pair: &VethPair, frames: u64) -> Result<(), LabError> {
+    pin(SENDER).map_err(LabError::Refused)?;
+    Injector::on(&pair.near)?.flood(&frame::numbered(0, FRAME), 0..frames);
+    Ok(())
+}
+
+/// Ends the child as Ctrl-C does, and reads what it has spent before it is forgotten.
+fn end(child: &mut Child) -> Outcome<Duration> {
+    let pid = Pid::from_child(child);
+    kill_process(pid, Signal::INT)?;
+    let began = Instant::now();
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while waitid(WaitId::Pid(pid), options)?.is_none() {
+        if began.elapsed() > SETTLE * 10 {
+            return Err("the capture does not end".into());
+        }
+    }
+    // Nanoseconds on a processor, of the one thread that both have; stat's ticks are too coarse.
+    let spent = fs::read_to_string(format!("/proc/{}/schedstat", child.id()))?;
+    child.wait()?;
+    let nanoseconds = spent.split(' ').next().ok_or("schedstat has three numbers")?.parse()?;
+    Ok(Duration::from_nanos(nanoseconds))
+}
+
+fn pin(cpu: usize) -> Result<(), rustix::io::Errno> {
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    sched_setaffinity(None, &set)
+}
