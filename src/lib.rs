@@ -1,2 +1,35 @@
-//! Packet rings.
+#![doc = include_str!("../README.md")]
 #![no_std]
+#![deny(unsafe_code)]
+
+#[cfg(any(feature = "alloc", loom))]
+extern crate alloc;
+
+#[cfg(not(loom))]
+mod abi;
+#[cfg(not(loom))]
+pub mod bpf;
+#[cfg(not(loom))]
+mod error;
+#[cfg(not(loom))]
+mod geometry;
+#[allow(unsafe_code)]
+pub mod handoff;
+#[cfg(not(loom))]
+pub mod lifecycle;
+#[cfg(not(loom))]
+pub mod packet;
+#[allow(unsafe_code)]
+pub mod sync;
+#[cfg(not(loom))]
+#[allow(unsafe_code)]
+mod sys;
+#[cfg(not(loom))]
+mod wait;
+
+#[cfg(not(loom))]
+pub use self::error::{Error, Operation};
+#[cfg(not(loom))]
+pub use self::geometry::InvalidGeometry;
+#[cfg(not(loom))]
+pub use self::wait::{Deadline, OnSignal, Wake};

@@ -1,0 +1,223 @@
+//! What can go wrong: what was tried, what the kernel answered, and what helps.
+
+use core::fmt;
+
+use rustix::io::Errno;
+
+use crate::geometry::InvalidGeometry;
+
+/// Why an operation failed.
+///
+/// `Copy`, and made without allocating. Its text says what helps, where something does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The kernel refused a system call.
+    System {
+        /// What was tried.
+        operation: Operation,
+        /// The kernel's answer.
+        errno: Errno,
+    },
+    /// The sizes cannot make a ring on this machine.
+    Geometry(InvalidGeometry),
+    /// The interface is down. It comes back by itself, with the same ring.
+    LinkDown,
+    /// The interface is gone, or has moved to another network namespace: `rebind` to another.
+    LinkGone,
+    /// The ring holds words that the kernel does not write; no more blocks are handed out.
+    Corrupt,
+    /// The filter with the snap length woven in has more than 4,096 instructions (`BPF_MAXINSNS`).
+    FilterTooLong,
+    /// No interface has the name; a name has 1 to 15 bytes.
+    NoSuchInterface,
+}
+
+/// What was tried when the kernel refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// `socket(AF_PACKET, SOCK_RAW, 0)`.
+    OpenSocket,
+    /// `setsockopt(PACKET_VERSION, TPACKET_V3)`.
+    SetVersion,
+    /// `setsockopt(PACKET_RESERVE)`.
+    SetReserve,
+    /// `setsockopt(PACKET_IGNORE_OUTGOING)`.
+    IgnoreOutgoing,
+    /// `setsockopt(SO_ATTACH_FILTER)`.
+    AttachFilter,
+    /// `setsockopt(PACKET_RX_RING)`.
+    SetRing {
+        /// The size of the ring that was asked for.
+        bytes: u64,
+    },
+    /// `mmap` of the ring.
+    MapRing {
+        /// The size of the ring.
+        bytes: u64,
+    },
+    /// `madvise(MADV_DONTFORK)` on the ring.
+    KeepFromChildren,
+    /// `bind` to the interface with this index.
+    Bind {
+        /// The interface's index.
+        interface: u32,
+    },
+    /// `setsockopt(PACKET_ADD_MEMBERSHIP)`.
+    AddMembership,
+    /// `setsockopt(PACKET_DROP_MEMBERSHIP)`.
+    DropMembership,
+    /// `getsockopt(PACKET_STATISTICS)`.
+    ReadStatistics,
+    /// `getsockopt(SO_ERROR)`, `getsockname` or `ioctl(SIOCGIFFLAGS)`.
+    ReadLink,
+    /// `ppoll`.
+    Wait,
+    /// `socket(AF_UNIX)` and `ioctl(SIOCGIFINDEX)`.
+    FindInterface,
+}
+
+impl Error {
+    /// Makes the error of a refused system call; for `map_err`.
+    pub(crate) fn system(operation: Operation) -> impl Fn(Errno) -> Self {
+        move |errno| Self::System { operation, errno }
+    }
+
+    /// The kernel's answer, where the kernel was asked.
+    #[must_use]
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::System { errno, .. } => Some(*errno),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OpenSocket => f.write_str("socket(AF_PACKET)"),
+            Self::SetVersion => f.write_str("setsockopt(PACKET_VERSION)"),
+            Self::SetReserve => f.write_str("setsockopt(PACKET_RESERVE)"),
+            Self::IgnoreOutgoing => f.write_str("setsockopt(PACKET_IGNORE_OUTGOING)"),
+            Self::AttachFilter => f.write_str("setsockopt(SO_ATTACH_FILTER)"),
+            Self::SetRing { bytes } => write!(f, "setsockopt(PACKET_RX_RING) of {bytes} bytes"),
+            Self::MapRing { bytes } => write!(f, "mmap of a ring of {bytes} bytes"),
+            Self::KeepFromChildren => f.write_str("madvise(MADV_DONTFORK)"),
+            Self::Bind { interface } => write!(f, "bind to interface {interface}"),
+            Self::AddMembership => f.write_str("setsockopt(PACKET_ADD_MEMBERSHIP)"),
+            Self::DropMembership => f.write_str("setsockopt(PACKET_DROP_MEMBERSHIP)"),
+            Self::ReadStatistics => f.write_str("getsockopt(PACKET_STATISTICS)"),
+            Self::ReadLink => f.write_str("reading the link state"),
+            Self::Wait => f.write_str("ppoll"),
+            Self::FindInterface => f.write_str("looking the interface up"),
+        }
+    }
+}
+
+/// What helps against `errno` here; empty where nothing general does.
+fn remedy(operation: Operation, errno: Errno) -> &'static str {
+    match (operation, errno) {
+        (Operation::OpenSocket, Errno::PERM | Errno::ACCESS) => {
+            "; packet sockets need CAP_NET_RAW: run as root, or `sudo setcap cap_net_raw=ep PROGRAM`, \
+             or enter a user and network namespace of your own"
+        }
+        (Operation::OpenSocket, Errno::AFNOSUPPORT) => "; the kernel lacks CONFIG_PACKET",
+        (Operation::SetVersion, Errno::INVAL) => "; TPACKET_V3 needs Linux 3.2",
+        (Operation::IgnoreOutgoing, Errno::NOPROTOOPT) => "; it needs Linux 4.20",
+        (Operation::SetRing { .. }, Errno::NOMEM) => {
+            "; the kernel has no such memory in blocks of this size: ask for smaller blocks or fewer"
+        }
+        (Operation::MapRing { .. }, Errno::NOMEM | Errno::AGAIN) => {
+            "; the address space, or RLIMIT_AS, is too small for the ring"
+        }
+        (Operation::AttachFilter, Errno::INVAL) => "; the kernel's checker refuses the program",
+        (Operation::AttachFilter, Errno::NOMEM) => {
+            "; the program is larger than net.core.optmem_max allows"
+        }
+        (Operation::Bind { .. } | Operation::AddMembership, Errno::NODEV) => {
+            "; no such interface here"
+        }
+        _ => "",
+    }
+}
+
+/// The names of the error numbers that these system calls are known to return.
+fn name(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::PERM => "EPERM",
+        Errno::ACCESS => "EACCES",
+        Errno::INTR => "EINTR",
+        Errno::NODEV => "ENODEV",
+        Errno::NXIO => "ENXIO",
+        Errno::NOMEM => "ENOMEM",
+        Errno::NOBUFS => "ENOBUFS",
+        Errno::AGAIN => "EAGAIN",
+        Errno::BUSY => "EBUSY",
+        Errno::INVAL => "EINVAL",
+        Errno::MFILE => "EMFILE",
+        Errno::NFILE => "ENFILE",
+        Errno::NETDOWN => "ENETDOWN",
+        Errno::NOPROTOOPT => "ENOPROTOOPT",
+        Errno::AFNOSUPPORT => "EAFNOSUPPORT",
+        Errno::OPNOTSUPP => "EOPNOTSUPP",
+        Errno::BADF => "EBADF",
+        Errno::FAULT => "EFAULT",
+        Errno::NOSYS => "ENOSYS",
+        Errno::ADDRNOTAVAIL => "EADDRNOTAVAIL",
+        _ => return None,
+    })
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::System { operation, errno } => {
+                write!(f, "{operation}: ")?;
+                match name(errno) {
+                    Some(name) => f.write_str(name)?,
+                    None => write!(f, "error {}", errno.raw_os_error())?,
+                }
+                f.write_str(remedy(operation, errno))
+            }
+            Self::Geometry(why) => why.fmt(f),
+            Self::LinkDown => {
+                f.write_str("the interface is down; packets come again when it is up")
+            }
+            Self::LinkGone => f.write_str("the interface is gone; rebind to another"),
+            Self::Corrupt => f.write_str("the ring holds words that the kernel does not write"),
+            Self::FilterTooLong => f.write_str("the filter has more than 4096 instructions"),
+            Self::NoSuchInterface => f.write_str("no interface has this name"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<InvalidGeometry> for Error {
+    fn from(why: InvalidGeometry) -> Self {
+        Self::Geometry(why)
+    }
+}
+
+#[cfg(feature = "std")]
+mod with_std {
+    extern crate std;
+
+    use super::{Errno, Error};
+
+    impl From<Error> for std::io::Error {
+        fn from(error: Error) -> Self {
+            use std::io::ErrorKind;
+            let kind = match error {
+                Error::System { errno, .. } => std::io::Error::from(errno).kind(),
+                Error::Geometry(_) | Error::FilterTooLong => ErrorKind::InvalidInput,
+                Error::LinkDown => std::io::Error::from(Errno::NETDOWN).kind(),
+                Error::LinkGone | Error::NoSuchInterface => ErrorKind::NotFound,
+                Error::Corrupt => ErrorKind::InvalidData,
+            };
+            Self::new(kind, error)
+        }
+    }
+}

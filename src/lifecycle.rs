@@ -1,0 +1,101 @@
+//! The life of a socket, in its type: configured, mapped, bound.
+//!
+//! A state holds the data of its stage and nothing of a later one. A transition takes the socket by
+//! value; one that fails gives it back inside [`Failed`], in the state it had.
+
+use core::fmt;
+
+use rustix::fd::OwnedFd;
+
+use crate::error::Error;
+
+mod sealed {
+    pub trait Sealed {}
+}
+pub(crate) use sealed::Sealed;
+
+/// Which rings a socket has: [`Rx`](crate::packet::Rx).
+///
+/// The value says what is wanted; the types say what each later state holds for it. Sealed.
+pub trait Rings: Sealed {
+    /// The rings once they are mapped.
+    type Mapped;
+    /// The rings once packets arrive, and what is known of the interface.
+    type Bound;
+}
+
+/// The socket is open with protocol 0: options can be set, no packet can arrive.
+///
+/// Holds the file descriptor and the wanted rings. Entered by `configure`.
+#[derive(Debug)]
+pub struct Configured<R: Rings> {
+    pub(crate) rings: R,
+    pub(crate) fd: OwnedFd,
+}
+
+/// The rings exist and are mapped; no packet can arrive.
+///
+/// Entered by `map`.
+#[derive(Debug)]
+pub struct Mapped<R: Rings> {
+    /// Before the descriptor: the memory is unmapped first.
+    pub(crate) rings: R::Mapped,
+    pub(crate) fd: OwnedFd,
+}
+
+/// The socket is bound to an interface, and packets arrive.
+///
+/// Entered by `bind`.
+#[derive(Debug)]
+pub struct Bound<R: Rings> {
+    /// Before the descriptor: the memory is unmapped first.
+    pub(crate) rings: R::Bound,
+    pub(crate) fd: OwnedFd,
+}
+
+/// A transition that failed, and the socket as it was before.
+///
+/// `?` turns it into an [`Error`] and closes the socket; [`into_socket`](Self::into_socket) keeps it.
+#[must_use]
+pub struct Failed<S> {
+    error: Error,
+    socket: S,
+}
+
+impl<S> Failed<S> {
+    pub(crate) fn new(error: Error, socket: S) -> Self {
+        Self { error, socket }
+    }
+
+    /// Why the transition failed.
+    pub fn error(&self) -> Error {
+        self.error
+    }
+
+    /// The socket in the state that it had before, usable.
+    pub fn into_socket(self) -> S {
+        self.socket
+    }
+}
+
+impl<S> fmt::Debug for Failed<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failed")
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S> fmt::Display for Failed<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<S> core::error::Error for Failed<S> {}
+
+impl<S> From<Failed<S>> for Error {
+    fn from(failed: Failed<S>) -> Self {
+        failed.error
+    }
+}

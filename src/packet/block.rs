@@ -1,0 +1,218 @@
+//! A block of packets, owned until it is dropped.
+
+use core::ops::ControlFlow;
+
+use super::walk::{Packets, Position, Records, read_on_mut};
+use super::{Geometry, Packet, Timestamp, TimestampSource};
+use crate::abi::packet::{BlockStatus, block};
+use crate::handoff::{self, Handle};
+
+/// Where the bytes that a guard lends begin in a block: behind the status word.
+const LENT_FROM: usize = block::STATUS + size_of::<u32>();
+
+/// What a ring's geometry says of each of its blocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    /// Bytes of the private area.
+    pub(super) private_area: u32,
+    /// Where the first packet record lies, from the start of the block.
+    pub(super) first_packet: u32,
+}
+
+impl Shape {
+    pub(super) const fn of(geometry: &Geometry) -> Self {
+        Self {
+            private_area: geometry.private_area_bytes(),
+            first_packet: geometry.first_packet(),
+        }
+    }
+}
+
+/// A block that the kernel has filled. Dropping it gives it back to the kernel.
+///
+/// `H` is what keeps the ring alive meanwhile: a borrow (`&Slots`), or a shared owner. Blocks can be
+/// held, sent to other threads and dropped in any order; but the kernel fills blocks in turn, and
+/// stops at the first that it has not got back.
+///
+/// Packets borrow the block:
+///
+/// ```compile_fail,E0505
+/// # use packet_ring::{handoff::Slots, packet::Block};
+/// fn first_byte(block: Block<&Slots>) -> Option<u8> {
+///     let packet = block.packets().next()?;
+///     drop(block);
+///     packet.data().first().copied()
+/// }
+/// ```
+#[doc(alias = "tpacket_block_desc")]
+#[derive(Debug)]
+pub struct Block<H: Handle> {
+    guard: handoff::Block<H>,
+    shape: Shape,
+    /// Our copies of the header's words, checked; the ring's are not read again.
+    packets: u32,
+    /// Bytes in use, from the start of the block.
+    length: u32,
+    sequence: u64,
+}
+
+/// Reads the `N` bytes at `offset` of a block out of what its guard lends.
+fn word<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
+    bytes.get(offset - LENT_FROM..)?.first_chunk().copied()
+}
+
+impl<H: Handle> Block<H> {
+    /// Checks the header of a block that was just taken; a bad one marks the ring corrupt.
+    #[inline]
+    pub(super) fn open(guard: handoff::Block<H>, shape: Shape) -> Option<Self> {
+        let bytes = guard.bytes();
+        let read = |offset| word(bytes, offset).map(u32::from_ne_bytes);
+        let header = (|| {
+            let length = read(block::LENGTH)?;
+            let fits = length as usize <= LENT_FROM + bytes.len() && length >= shape.first_packet;
+            let first = read(block::FIRST_PACKET)?;
+            if !fits || first != shape.first_packet {
+                return None;
+            }
+            let sequence = word(bytes, block::SEQUENCE).map(u64::from_ne_bytes)?;
+            Some((read(block::PACKETS)?, length, sequence))
+        })();
+        let Some((packets, length, sequence)) = header else {
+            guard.slots().mark_corrupt();
+            return None;
+        };
+        Some(Self {
+            guard,
+            shape,
+            packets,
+            length,
+            sequence,
+        })
+    }
+
+    /// Number of packets; a block can have none.
+    #[must_use]
+    pub fn packet_count(&self) -> u32 {
+        self.packets
+    }
+
+    /// Bytes in use: the header, the private area and the packet records.
+    #[doc(alias = "blk_len")]
+    #[must_use]
+    pub fn used_bytes(&self) -> u32 {
+        self.length
+    }
+
+    /// The number of this block since the ring was made, from 1 and without a gap.
+    #[doc(alias = "seq_num")]
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Whether packets were dropped since the statistics were last read, and whether the retire
+    /// timeout ended the block.
+    #[must_use]
+    pub fn status(&self) -> BlockStatus {
+        BlockStatus::from_bits_retain(self.guard.status())
+    }
+
+    /// When the kernel opened the block, and when it received the block's last packet: for a block
+    /// without packets, when it ended.
+    #[must_use]
+    pub fn times(&self) -> (Timestamp, Timestamp) {
+        let time = |offset| {
+            let word = |offset| word(self.guard.bytes(), offset).map_or(0, u32::from_ne_bytes);
+            Timestamp {
+                seconds: word(offset),
+                nanoseconds: word(offset + 4),
+                source: TimestampSource::Ring,
+            }
+        };
+        (time(block::FIRST_TIME), time(block::LAST_TIME))
+    }
+
+    /// The bytes of the block that the kernel leaves to the program.
+    #[must_use]
+    pub fn private_area(&self) -> &[u8] {
+        let start = block::HEADER - LENT_FROM;
+        self.guard
+            .bytes()
+            .get(start..start + self.shape.private_area as usize)
+            .unwrap_or(&[])
+    }
+
+    /// The bytes of the block that the kernel leaves to the program, for writing. What is written is
+    /// there again when the block comes round.
+    pub fn private_area_mut(&mut self) -> &mut [u8] {
+        let start = block::HEADER - LENT_FROM;
+        self.guard
+            .bytes_mut()
+            .get_mut(start..start + self.shape.private_area as usize)
+            .unwrap_or(&mut [])
+    }
+
+    #[inline(always)]
+    fn records(&self) -> Records<'_> {
+        let end = self.length as usize - LENT_FROM;
+        Records {
+            bytes: self.guard.bytes().get(..end).unwrap_or(&[]),
+            slots: self.guard.slots(),
+        }
+    }
+
+    /// The place of the first packet.
+    #[inline(always)]
+    #[must_use]
+    pub fn start(&self) -> Position {
+        Position {
+            sequence: self.sequence,
+            next: self.shape.first_packet as usize - LENT_FROM,
+            left: self.packets,
+        }
+    }
+
+    /// The packets, in the order in which they came.
+    #[inline(always)]
+    #[must_use]
+    pub fn packets(&self) -> Packets<'_> {
+        Packets::new(self.records(), self.start())
+    }
+
+    /// Runs `f` over the packets until it breaks: the fastest way through a block.
+    #[inline(always)]
+    pub fn for_each<'b>(&'b self, f: impl FnMut(Packet<'b>) -> ControlFlow<()>) -> ControlFlow<()> {
+        self.records().each(self.start(), f)
+    }
+
+    /// The packet at `position`, which moves on to the next; `None` after the last, and for a
+    /// position of another block.
+    #[inline]
+    pub fn packet(&self, position: &mut Position) -> Option<Packet<'_>> {
+        if position.sequence != self.sequence {
+            return None;
+        }
+        self.records().read_on(position, 0)
+    }
+
+    /// The captured bytes of the packet at `position`, for writing, as [`packet`](Self::packet).
+    #[inline]
+    pub fn packet_mut(&mut self, position: &mut Position) -> Option<&mut [u8]> {
+        if position.sequence != self.sequence {
+            return None;
+        }
+        let end = self.length as usize - LENT_FROM;
+        let (bytes, slots) = self.guard.parts_mut();
+        read_on_mut(bytes.get_mut(..end)?, slots, position)
+    }
+}
+
+impl<'b, H: Handle> IntoIterator for &'b Block<H> {
+    type Item = Packet<'b>;
+    type IntoIter = Packets<'b>;
+
+    #[inline(always)]
+    fn into_iter(self) -> Packets<'b> {
+        self.packets()
+    }
+}

@@ -1,0 +1,36 @@
+//! AF_PACKET: receiving through TPACKET_V3 rings.
+//!
+//! A [`Socket`] is configured, mapped and bound, in that order and in its type. Once bound it hands
+//! out [`Block`]s of [`Packet`]s that the kernel has filled, without copying and without a system
+//! call. See the [kernel's document](https://docs.kernel.org/networking/packet_mmap.html).
+
+mod block;
+mod geometry;
+mod interface;
+mod link;
+mod membership;
+mod receiver;
+mod record;
+mod rx;
+#[cfg(feature = "alloc")]
+mod shared;
+mod socket;
+mod statistics;
+mod walk;
+mod watch;
+
+pub use self::block::Block;
+pub use self::geometry::Geometry;
+pub use self::interface::Interface;
+pub use self::membership::Membership;
+pub use self::receiver::{Ended, Receiver};
+pub use self::record::{Direction, LinkAddress, Packet, Timestamp, TimestampSource, Vlan};
+pub use self::rx::{BoundRx, MappedRx, Rx, RxHash};
+#[cfg(feature = "alloc")]
+pub use self::shared::SharedReceiver;
+pub use self::socket::Socket;
+pub use self::statistics::Statistics;
+pub use self::walk::{Packets, Position};
+pub use crate::abi::packet::{BlockStatus, PacketStatus};
+#[cfg(feature = "alloc")]
+pub use crate::sys::Owner;

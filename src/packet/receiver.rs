@@ -1,0 +1,154 @@
+//! Taking blocks, waiting for them, and learning of what went wrong.
+
+use core::ops::ControlFlow;
+
+use rustix::fd::BorrowedFd;
+
+use super::watch::{Readable, Watch};
+use super::{Block, Packet, Statistics};
+use crate::error::Error;
+use crate::handoff::{self, Slots};
+use crate::wait::{Deadline, OnSignal, Wake};
+
+/// Why [`Receiver::for_each`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Ended {
+    /// The deadline passed.
+    TimedOut,
+    /// The closure broke off.
+    Stopped,
+    /// A signal handler ran, and [`OnSignal::Return`] was asked for.
+    Interrupted,
+}
+
+/// Hands out the blocks of a borrowed socket; any number may be out at once.
+///
+/// Blocks live as long as the borrow (`'r`), not as long as the receiver: they can be held, sent to
+/// other threads and dropped in any order. The kernel fills blocks in turn and stops at the first that
+/// it has not got back.
+#[derive(Debug)]
+pub struct Receiver<'r> {
+    ring: handoff::Receiver<'r>,
+    fd: BorrowedFd<'r>,
+    watch: &'r mut Watch,
+}
+
+impl<'r> Receiver<'r> {
+    pub(super) fn new(
+        ring: handoff::Receiver<'r>,
+        fd: BorrowedFd<'r>,
+        watch: &'r mut Watch,
+    ) -> Self {
+        Self { ring, fd, watch }
+    }
+
+    /// The next block that the kernel has filled. No system call.
+    ///
+    /// `None` where none is ready yet, where the block in turn is still out, and for good once the
+    /// ring is corrupt: [`take_error`](Self::take_error) tells.
+    #[inline]
+    pub fn next_block(&mut self) -> Option<Block<&'r Slots>> {
+        if self.ring.slots().is_corrupt() {
+            return None;
+        }
+        Block::open(self.ring.next_block()?, self.watch.shape())
+    }
+
+    /// The socket, for an executor's or an epoll's own handle over it.
+    ///
+    /// Its life is the socket's borrow, so that the handle and [`next_block`](Self::next_block) can be
+    /// used side by side. Register it edge-triggered, and take blocks until there is `None` before the
+    /// first wait and after each wake-up: level-triggered polling spins while the newest block is held,
+    /// and after the link went down until [`take_error`](Self::take_error) is called.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'r> {
+        self.fd
+    }
+
+    /// Says whether the link is down or gone, or the ring corrupt.
+    ///
+    /// `getsockopt(SO_ERROR)`, and where that says that something happened, or it did before,
+    /// `getsockname` and `ioctl(SIOCGIFFLAGS)`. Call it when a wake-up brought no block.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LinkDown`] until the link is up again, [`Error::LinkGone`] until the socket is bound to
+    /// another interface, [`Error::Corrupt`] for good.
+    #[doc(alias = "SO_ERROR")]
+    pub fn take_error(&mut self) -> Result<(), Error> {
+        self.watch.take_error(self.ring.slots(), self.fd)
+    }
+
+    /// Sleeps until a block is ready or the deadline has passed. No system call where a block is ready.
+    ///
+    /// `ppoll`, woken by the kernel at each finished block. It sleeps in shorter naps in two cases.
+    /// While the newest block that the kernel has filled is held, the kernel would report it again
+    /// and again: the nap is then the retire timeout. While the link is down, the kernel does not
+    /// say when the interface goes away for good: then it is a second.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LinkDown`] and [`Error::LinkGone`] at once when it happens, and after that when the
+    /// deadline has passed, so that a loop over `wait` does not spin. [`Error::Corrupt`] at once.
+    pub fn wait(&mut self, deadline: Deadline, on_signal: OnSignal) -> Result<Wake, Error> {
+        self.watch.wait(&self.ring, self.fd, deadline, on_signal)
+    }
+
+    /// Runs `f` over packets as they come, until the deadline or until it breaks.
+    ///
+    /// Costs what walking the blocks costs; it waits as [`wait`](Self::wait) does, and looks at the
+    /// clock once a block. What is left of a block when `f` breaks is given back unread: those who must
+    /// not lose it take blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait).
+    pub fn for_each(
+        &mut self,
+        deadline: Deadline,
+        on_signal: OnSignal,
+        mut f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
+    ) -> Result<Ended, Error> {
+        loop {
+            while let Some(block) = self.next_block() {
+                if block.for_each(&mut f).is_break() {
+                    return Ok(Ended::Stopped);
+                }
+                drop(block);
+                if deadline.has_passed() {
+                    return Ok(Ended::TimedOut);
+                }
+            }
+            match self.wait(deadline, on_signal)? {
+                Wake::Ready => {}
+                Wake::TimedOut => return Ok(Ended::TimedOut),
+                Wake::Interrupted => return Ok(Ended::Interrupted),
+            }
+        }
+    }
+
+    /// Counts since the socket was bound. `getsockopt(PACKET_STATISTICS)`.
+    ///
+    /// Reading clears the kernel's own counts, and with them [`BlockStatus::LOSING`](super::BlockStatus::LOSING)
+    /// in blocks to come.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] with [`Operation::ReadStatistics`](crate::Operation::ReadStatistics).
+    #[doc(alias = "PACKET_STATISTICS")]
+    pub fn statistics(&mut self) -> Result<Statistics, Error> {
+        self.watch
+            .statistics(self.ring.slots(), self.ring.taken_back(), self.fd)
+    }
+}
+
+impl Readable for handoff::Receiver<'_> {
+    fn is_ready(&self) -> bool {
+        self.is_ready()
+    }
+
+    fn slots(&self) -> &Slots {
+        self.slots()
+    }
+}

@@ -1,0 +1,248 @@
+//! One captured packet, and every field of its header.
+
+use core::fmt;
+
+use crate::abi::packet::{PacketStatus, record};
+
+/// A packet in a block: its header and its bytes, lent by the block.
+///
+/// Each method reads its field from the ring when it is called.
+#[doc(alias = "tpacket3_hdr")]
+#[derive(Clone, Copy)]
+pub struct Packet<'b> {
+    header: &'b [u8; record::HEADER],
+    /// From the start of the record to its end; holds the captured bytes (checked by the walk).
+    record: &'b [u8],
+}
+
+impl<'b> Packet<'b> {
+    #[inline(always)]
+    pub(super) fn new(header: &'b [u8; record::HEADER], record: &'b [u8]) -> Self {
+        Self { header, record }
+    }
+
+    #[inline(always)]
+    fn u16(&self, offset: usize) -> u16 {
+        u16::from_ne_bytes([self.header[offset], self.header[offset + 1]])
+    }
+
+    #[inline(always)]
+    fn u32(&self, offset: usize) -> u32 {
+        let h = self.header;
+        u32::from_ne_bytes([h[offset], h[offset + 1], h[offset + 2], h[offset + 3]])
+    }
+
+    /// The captured bytes, from the link-layer header on.
+    #[inline(always)]
+    #[must_use]
+    pub fn data(&self) -> &'b [u8] {
+        let start = usize::from(self.u16(record::MAC));
+        let end = start.saturating_add(self.u32(record::CAPTURED) as usize);
+        self.record.get(start..end).unwrap_or(&[])
+    }
+
+    /// How many bytes were captured: at most the snap length.
+    #[inline(always)]
+    #[must_use]
+    pub fn captured_len(&self) -> u32 {
+        self.u32(record::CAPTURED)
+    }
+
+    /// How many bytes the packet had on the wire, without a VLAN tag that was taken out.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a packet has a length; it is no container"
+    )]
+    #[inline(always)]
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.u32(record::LENGTH)
+    }
+
+    /// When the packet was received or sent, and who says so.
+    #[inline]
+    #[must_use]
+    pub fn timestamp(&self) -> Timestamp {
+        let status = self.status();
+        let source = if status.contains(PacketStatus::TIMESTAMP_HARDWARE) {
+            TimestampSource::Hardware
+        } else if status.contains(PacketStatus::TIMESTAMP_SOFTWARE) {
+            TimestampSource::Software
+        } else {
+            TimestampSource::Ring
+        };
+        Timestamp {
+            seconds: self.u32(record::SECONDS),
+            nanoseconds: self.u32(record::NANOSECONDS),
+            source,
+        }
+    }
+
+    /// What the kernel says of the packet.
+    #[inline]
+    #[must_use]
+    pub fn status(&self) -> PacketStatus {
+        PacketStatus::from_bits_retain(self.u32(record::STATUS))
+    }
+
+    /// The VLAN tag that was taken out of the packet; `None` where there was none, or where it is
+    /// still in the bytes.
+    #[inline]
+    #[must_use]
+    pub fn vlan(&self) -> Option<Vlan> {
+        const IEEE_802_1Q: u16 = 0x8100;
+        let status = self.status();
+        if !status.contains(PacketStatus::VLAN_VALID) {
+            return None;
+        }
+        let tpid = if status.contains(PacketStatus::VLAN_TPID_VALID) {
+            self.u16(record::VLAN_TPID)
+        } else {
+            IEEE_802_1Q
+        };
+        // The kernel widens the 16-bit TCI to 32.
+        Some(Vlan {
+            tci: self.u32(record::VLAN_TCI) as u16,
+            tpid,
+        })
+    }
+
+    /// The flow hash; zero unless [`RxHash::Computed`](super::RxHash::Computed) was asked for.
+    #[inline]
+    #[must_use]
+    pub fn rxhash(&self) -> u32 {
+        self.u32(record::RXHASH)
+    }
+
+    /// Where the network header begins in [`data`](Self::data), in bytes. It can lie beyond what was
+    /// captured.
+    #[inline]
+    #[must_use]
+    pub fn network_offset(&self) -> usize {
+        usize::from(self.u16(record::NET).saturating_sub(self.u16(record::MAC)))
+    }
+
+    /// The protocol of the network header: an EtherType, or one of the kernel's own below `0x0600`.
+    #[inline]
+    #[must_use]
+    pub fn protocol(&self) -> u16 {
+        u16::from_be(self.u16(record::PROTOCOL))
+    }
+
+    /// Where the packet was going.
+    #[inline]
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        Direction::from_raw(self.header[record::DIRECTION])
+    }
+
+    /// The link-layer address of the sender.
+    #[inline]
+    #[must_use]
+    pub fn source(&self) -> LinkAddress {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&self.header[record::ADDRESS..record::ADDRESS + 8]);
+        LinkAddress {
+            hardware: self.u16(record::HARDWARE),
+            len: self.header[record::ADDRESS_LENGTH].min(8),
+            bytes,
+        }
+    }
+
+    /// The index of the interface that the packet was seen on.
+    #[inline]
+    #[must_use]
+    pub fn interface_index(&self) -> u32 {
+        self.u32(record::INTERFACE)
+    }
+}
+
+impl fmt::Debug for Packet<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Packet")
+            .field("captured_len", &self.captured_len())
+            .field("len", &self.len())
+            .field("timestamp", &self.timestamp())
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+/// When a packet was seen: seconds and nanoseconds since 1970, UTC where the clock is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timestamp {
+    /// Whole seconds.
+    pub seconds: u32,
+    /// And nanoseconds, below 1,000,000,000.
+    pub nanoseconds: u32,
+    /// Whose clock it was, and when it was read.
+    pub source: TimestampSource,
+}
+
+/// Who stamped a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimestampSource {
+    /// Nobody before: the system clock was read when the packet was copied into the ring.
+    Ring,
+    /// The kernel, from the system clock, when the packet entered or left its network stack.
+    Software,
+    /// The interface, from its own clock.
+    Hardware,
+}
+
+/// A VLAN tag that was taken out of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vlan {
+    /// Priority (3 bits), drop eligibility (1) and VLAN identifier (12).
+    pub tci: u16,
+    /// The tag's protocol: `0x8100`, or `0x88a8` for a service tag.
+    pub tpid: u16,
+}
+
+/// Where a packet was going: `sll_pkttype`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Direction {
+    /// To this host: `PACKET_HOST`.
+    Host,
+    /// To everybody on the link: `PACKET_BROADCAST`.
+    Broadcast,
+    /// To a group: `PACKET_MULTICAST`.
+    Multicast,
+    /// To another host, and seen because the interface is promiscuous: `PACKET_OTHERHOST`.
+    OtherHost,
+    /// Sent by this host: `PACKET_OUTGOING`.
+    Outgoing,
+    /// A value that the kernel keeps for itself.
+    Other(u8),
+}
+
+impl Direction {
+    fn from_raw(raw: u8) -> Self {
+        match raw {
+            0 => Self::Host,
+            1 => Self::Broadcast,
+            2 => Self::Multicast,
+            3 => Self::OtherHost,
+            4 => Self::Outgoing,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// A link-layer address of up to eight bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkAddress {
+    /// The kind of link: `ARPHRD_ETHER` (1), `ARPHRD_LOOPBACK` (772) and so on.
+    pub hardware: u16,
+    len: u8,
+    bytes: [u8; 8],
+}
+
+impl LinkAddress {
+    /// The address: six bytes on Ethernet.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}

@@ -1,0 +1,90 @@
+//! Blocks that own a share of the ring, for tasks that are `'static`.
+
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::watch::{Readable, Watch};
+use super::{Block, Statistics};
+use crate::error::Error;
+use crate::handoff::{self, Slots};
+use crate::sys::{MappedRing, Owner};
+use crate::wait::{Deadline, OnSignal, Wake};
+
+/// Hands out blocks that own a share of the ring.
+///
+/// Made by [`Socket::into_shared`](super::Socket::into_shared); the methods do what those of
+/// [`Receiver`](super::Receiver) do.
+///
+/// A block that is forgotten stays out for good, and the ring stops at it:
+/// [`Statistics::held`] counts it.
+#[derive(Debug)]
+pub struct SharedReceiver {
+    ring: handoff::SharedReceiver<Owner>,
+    watch: Watch,
+}
+
+impl SharedReceiver {
+    pub(super) fn new(ring: MappedRing, watch: Watch, fd: OwnedFd) -> Self {
+        Self {
+            ring: ring.into_shared(fd),
+            watch,
+        }
+    }
+
+    /// The next block that the kernel has filled: [`Receiver::next_block`](super::Receiver::next_block).
+    #[inline]
+    pub fn next_block(&mut self) -> Option<Block<handoff::Shared<Owner>>> {
+        if self.ring.shared().is_corrupt() {
+            return None;
+        }
+        Block::open(self.ring.next_block()?, self.watch.shape())
+    }
+
+    /// Says whether the link is down or gone, or the ring corrupt:
+    /// [`Receiver::take_error`](super::Receiver::take_error).
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::take_error`](super::Receiver::take_error).
+    pub fn take_error(&mut self) -> Result<(), Error> {
+        let shared = self.ring.shared();
+        self.watch.take_error(shared, shared.owner().as_fd())
+    }
+
+    /// Sleeps until a block is ready or the deadline has passed:
+    /// [`Receiver::wait`](super::Receiver::wait).
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::wait`](super::Receiver::wait).
+    pub fn wait(&mut self, deadline: Deadline, on_signal: OnSignal) -> Result<Wake, Error> {
+        let fd = self.ring.shared().owner().as_fd();
+        self.watch.wait(&self.ring, fd, deadline, on_signal)
+    }
+
+    /// Counts since the socket was bound: [`Receiver::statistics`](super::Receiver::statistics).
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::statistics`](super::Receiver::statistics).
+    pub fn statistics(&mut self) -> Result<Statistics, Error> {
+        let shared = self.ring.shared();
+        self.watch
+            .statistics(shared, self.ring.taken_back(), shared.owner().as_fd())
+    }
+}
+
+impl AsFd for SharedReceiver {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ring.shared().owner().as_fd()
+    }
+}
+
+impl Readable for handoff::SharedReceiver<Owner> {
+    fn is_ready(&self) -> bool {
+        self.is_ready()
+    }
+
+    fn slots(&self) -> &Slots {
+        self.shared()
+    }
+}

@@ -1,0 +1,266 @@
+//! The packet socket, and its way from state to state.
+
+use rustix::fd::{AsFd, BorrowedFd};
+
+use core::ops::ControlFlow;
+
+use super::rx::Rx;
+use super::{Block, Ended, Interface, Membership, Packet, Receiver, Statistics};
+use crate::bpf::{Instruction, Limited};
+use crate::error::{Error, Operation};
+use crate::handoff::Slots;
+use crate::lifecycle::{Bound, Configured, Failed, Mapped, Rings};
+use crate::sys;
+use crate::wait::{Deadline, OnSignal, Wake};
+
+/// An AF_PACKET socket in the state `S`.
+///
+/// | state | may | entered by |
+/// |---|---|---|
+/// | [`Configured`] | set options, attach a filter; no packet can arrive | [`configure`](Self::configure) |
+/// | [`Mapped`] | the ring exists; no packet can arrive | [`map`](Self::map) |
+/// | [`Bound`] | receive | [`bind`](Self::bind) |
+///
+/// Needs Linux 3.2, and CAP_NET_RAW in the user namespace that owns the network namespace.
+#[derive(Debug)]
+pub struct Socket<S> {
+    state: S,
+}
+
+impl Socket<Configured<Rx>> {
+    /// Opens a socket that receives nothing yet, for the ring that `rings` describes.
+    ///
+    /// `socket(AF_PACKET, SOCK_RAW, 0)`, `PACKET_VERSION`, and what the geometry asks for:
+    /// `PACKET_RESERVE`, and a filter that keeps no more than the snap length.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: EPERM without CAP_NET_RAW.
+    pub fn configure(rings: Rx) -> Result<Self, Error> {
+        let fd = sys::open().map_err(Error::system(Operation::OpenSocket))?;
+        sys::set_version(fd.as_fd()).map_err(Error::system(Operation::SetVersion))?;
+        let geometry = rings.geometry();
+        if geometry.reserve_bytes() != 0 {
+            sys::set_reserve(fd.as_fd(), geometry.reserve_bytes())
+                .map_err(Error::system(Operation::SetReserve))?;
+        }
+        if let Some(bytes) = geometry.snap_length_bytes() {
+            sys::attach_filter(fd.as_fd(), &[Instruction::keep(bytes.get())])
+                .map_err(Error::system(Operation::AttachFilter))?;
+        }
+        Ok(Self {
+            state: Configured { rings, fd },
+        })
+    }
+
+    /// Attaches a filter, in place of the one that was there. No packet can have come before it.
+    ///
+    /// With a snap length the program's return values are held down to it; the program is copied to
+    /// the stack for that (32 KiB). `setsockopt(SO_ATTACH_FILTER)`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: EINVAL where the kernel's checker refuses the program, ENOMEM where it is
+    /// larger than `net.core.optmem_max` allows. [`Error::FilterTooLong`].
+    #[doc(alias = "SO_ATTACH_FILTER")]
+    pub fn attach_filter(&mut self, program: &[Instruction]) -> Result<(), Error> {
+        let fd = self.state.fd.as_fd();
+        let attached = match self.state.rings.geometry().snap_length_bytes() {
+            None => sys::attach_filter(fd, program),
+            Some(bytes) => {
+                let limited = Limited::new(program, bytes.get()).ok_or(Error::FilterTooLong)?;
+                sys::attach_filter(fd, limited.instructions())
+            }
+        };
+        attached.map_err(Error::system(Operation::AttachFilter))
+    }
+
+    /// Receives no packet that this host sends. `setsockopt(PACKET_IGNORE_OUTGOING)`, Linux 4.20.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: ENOPROTOOPT on older kernels.
+    #[doc(alias = "PACKET_IGNORE_OUTGOING")]
+    pub fn ignore_outgoing(&mut self) -> Result<(), Error> {
+        sys::ignore_outgoing(self.state.fd.as_fd())
+            .map_err(Error::system(Operation::IgnoreOutgoing))
+    }
+
+    /// Makes the ring and maps it.
+    ///
+    /// `setsockopt(PACKET_RX_RING)`, `mmap` (shared and populated) and `madvise(MADV_DONTFORK)`: a
+    /// child made by `fork` has no mapping of it. Locking is not offered: the pages belong to the kernel
+    /// and are never swapped, so `mlock` and `MAP_LOCKED` lock nothing, and only add ways to fail.
+    ///
+    /// # Errors
+    ///
+    /// Gives the socket back, with [`Error::System`], ENOMEM where there is no memory in blocks of this
+    /// size; or [`Error::Geometry`] where the block size is no multiple of this machine's pages.
+    #[doc(alias = "PACKET_RX_RING")]
+    #[doc(alias = "mmap")]
+    pub fn map(self) -> Result<Socket<Mapped<Rx>>, Failed<Self>> {
+        let Configured { rings, fd } = self.state;
+        match rings.map(fd.as_fd()) {
+            Ok(rings) => Ok(Socket {
+                state: Mapped { rings, fd },
+            }),
+            Err(error) => Err(Failed::new(
+                error,
+                Self {
+                    state: Configured { rings, fd },
+                },
+            )),
+        }
+    }
+}
+
+impl Socket<Mapped<Rx>> {
+    /// Binds the socket to an interface: packets arrive from now on.
+    ///
+    /// An interface that is down can be bound to: [`wait`](Socket::wait) then says
+    /// [`Error::LinkDown`], and packets come when it is up.
+    ///
+    /// # Errors
+    ///
+    /// Gives the socket back, with [`Error::System`]: ENODEV where there is no such interface.
+    pub fn bind(self, interface: Interface) -> Result<Socket<Bound<Rx>>, Failed<Self>> {
+        match self.state.rings.bind(self.state.fd.as_fd(), interface) {
+            Ok(()) => {
+                let Mapped { rings, fd } = self.state;
+                Ok(Socket {
+                    state: Bound {
+                        rings: rings.into_bound(interface),
+                        fd,
+                    },
+                })
+            }
+            Err(error) => Err(Failed::new(error, self)),
+        }
+    }
+}
+
+impl Socket<Bound<Rx>> {
+    /// Hands out many blocks at a time. Blocks that were forgotten are taken back.
+    #[inline]
+    pub fn receiver(&mut self) -> Receiver<'_> {
+        self.state.rings.receiver(self.state.fd.as_fd())
+    }
+
+    /// The next block that the kernel has filled, one at a time. No system call.
+    ///
+    /// `None` where none is ready yet, and for good once the ring is corrupt:
+    /// [`take_error`](Self::take_error) tells. A block that was forgotten is taken back first.
+    #[inline]
+    pub fn next_block(&mut self) -> Option<Block<&Slots>> {
+        self.receiver().next_block()
+    }
+
+    /// Sleeps until a block is ready or the deadline has passed: [`Receiver::wait`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::wait`].
+    pub fn wait(&mut self, deadline: Deadline, on_signal: OnSignal) -> Result<Wake, Error> {
+        self.receiver().wait(deadline, on_signal)
+    }
+
+    /// Says whether the link is down or gone, or the ring corrupt: [`Receiver::take_error`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::take_error`].
+    pub fn take_error(&mut self) -> Result<(), Error> {
+        self.receiver().take_error()
+    }
+
+    /// Runs `f` over packets as they come: [`Receiver::for_each`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::wait`].
+    pub fn for_each(
+        &mut self,
+        deadline: Deadline,
+        on_signal: OnSignal,
+        f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
+    ) -> Result<Ended, Error> {
+        self.receiver().for_each(deadline, on_signal, f)
+    }
+
+    /// Counts since the socket was bound: [`Receiver::statistics`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::statistics`].
+    pub fn statistics(&mut self) -> Result<Statistics, Error> {
+        self.receiver().statistics()
+    }
+
+    /// Binds to another interface, or to one that was removed and made again, with the same ring.
+    ///
+    /// What the ring holds of the old interface stays readable. Memberships do not move along.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: ENODEV where there is no such interface; the socket stays bound as it was.
+    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
+        self.state.rings.rebind(self.state.fd.as_fd(), interface)
+    }
+
+    /// The interface that the socket was last bound to.
+    #[must_use]
+    pub fn interface(&self) -> Interface {
+        self.state.rings.interface()
+    }
+
+    /// Asks the interface to receive more. `setsockopt(PACKET_ADD_MEMBERSHIP)`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: ENODEV where the interface is gone.
+    #[doc(alias = "PACKET_ADD_MEMBERSHIP")]
+    pub fn add_membership(&mut self, membership: Membership) -> Result<(), Error> {
+        sys::add_membership(self.state.fd.as_fd(), &membership.request(self.interface()))
+            .map_err(Error::system(Operation::AddMembership))
+    }
+
+    /// Ends a membership. `setsockopt(PACKET_DROP_MEMBERSHIP)`.
+    ///
+    /// Ending one that does not exist does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`].
+    #[doc(alias = "PACKET_DROP_MEMBERSHIP")]
+    pub fn drop_membership(&mut self, membership: Membership) -> Result<(), Error> {
+        sys::drop_membership(self.state.fd.as_fd(), &membership.request(self.interface()))
+            .map_err(Error::system(Operation::DropMembership))
+    }
+
+    /// Shares the ring with blocks that are `'static` and own it together.
+    ///
+    /// The socket lives until the receiver and the last block are dropped.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn into_shared(self) -> super::SharedReceiver {
+        self.state.rings.into_shared(self.state.fd)
+    }
+}
+
+impl<R: Rings> AsFd for Socket<Configured<R>> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.state.fd.as_fd()
+    }
+}
+
+impl<R: Rings> AsFd for Socket<Mapped<R>> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.state.fd.as_fd()
+    }
+}
+
+impl<R: Rings> AsFd for Socket<Bound<R>> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.state.fd.as_fd()
+    }
+}

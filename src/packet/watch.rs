@@ -1,0 +1,171 @@
+//! What a receiver knows beside its ring: the link, the counts, and how to sleep.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::BorrowedFd;
+use rustix::io::Errno;
+
+use super::block::Shape;
+use super::link::Link;
+use super::statistics::{Statistics, Sums};
+use super::{Geometry, Interface};
+use crate::error::{Error, Operation};
+use crate::handoff::Slots;
+use crate::wait::{Deadline, OnSignal, Wake};
+
+/// How often a link that is down is looked at: the kernel does not say when it goes away for good.
+const LINK_LOOK: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
+
+/// The state of a bound receive ring that lies in the program alone.
+#[derive(Debug)]
+pub(super) struct Watch {
+    link: Link,
+    sums: Sums,
+    shape: Shape,
+    /// How long a wait sleeps where the kernel cannot wake it.
+    nap: Timespec,
+}
+
+/// What the poll of one turn of a wait listens for, and for how long at the most.
+#[derive(Clone, Copy)]
+enum Listen {
+    /// For blocks, until the deadline.
+    Blocks,
+    /// For the link alone, as long as a nap: a block that we hold keeps POLLIN up.
+    LinkAlone,
+    /// For nothing, as long as a nap: POLLERR stays up and means nothing that is known.
+    Nothing,
+}
+
+impl Watch {
+    pub(super) fn new(geometry: &Geometry, interface: Interface) -> Self {
+        /// Stands for a retire timeout that the kernel chose, in milliseconds.
+        const KERNEL_CHOICE: u32 = 8;
+        let ms = match geometry.retire_timeout_ms() {
+            0 => KERNEL_CHOICE,
+            ms => ms,
+        };
+        Self {
+            link: Link::new(interface),
+            sums: Sums::default(),
+            shape: Shape::of(geometry),
+            nap: Timespec {
+                tv_sec: i64::from(ms / 1000),
+                tv_nsec: i64::from(ms % 1000) * 1_000_000,
+            },
+        }
+    }
+
+    pub(super) fn interface(&self) -> Interface {
+        self.link.interface()
+    }
+
+    /// The socket was bound to another interface.
+    pub(super) fn rebound(&mut self, interface: Interface) {
+        self.link = Link::new(interface);
+    }
+
+    #[inline]
+    pub(super) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    pub(super) fn take_error(&mut self, slots: &Slots, fd: BorrowedFd<'_>) -> Result<(), Error> {
+        if slots.is_corrupt() {
+            return Err(Error::Corrupt);
+        }
+        self.link.look(fd)?;
+        self.link.state()
+    }
+
+    pub(super) fn statistics(
+        &mut self,
+        slots: &Slots,
+        taken_back: u64,
+        fd: BorrowedFd<'_>,
+    ) -> Result<Statistics, Error> {
+        self.sums.read(fd, slots.held(), taken_back)
+    }
+
+    /// Sleeps until a block of `ring` is ready: `Receiver::wait` tells how.
+    pub(super) fn wait(
+        &mut self,
+        ring: &impl Readable,
+        fd: BorrowedFd<'_>,
+        deadline: Deadline,
+        on_signal: OnSignal,
+    ) -> Result<Wake, Error> {
+        let mut listen = Listen::Blocks;
+        loop {
+            if ring.is_ready() {
+                return Ok(Wake::Ready);
+            }
+            if ring.slots().is_corrupt() {
+                return Err(Error::Corrupt);
+            }
+            self.link.news()?;
+            let heard = match self.poll_once(fd, listen, deadline) {
+                Ok(heard) => heard,
+                Err(Errno::INTR) => match on_signal {
+                    OnSignal::Continue => continue,
+                    OnSignal::Return => return Ok(Wake::Interrupted),
+                },
+                Err(errno) => {
+                    return Err(Error::System {
+                        operation: Operation::Wait,
+                        errno,
+                    });
+                }
+            };
+            let expired = deadline.has_passed();
+            if heard.contains(PollFlags::ERR) || self.link.is_latched() {
+                self.link.look(fd)?;
+            }
+            if expired && !ring.is_ready() {
+                self.link.state()?;
+                return Ok(Wake::TimedOut);
+            }
+            // What was heard but brought no block stays up, and must not wake us again and again.
+            listen = if heard.is_empty() {
+                Listen::Blocks
+            } else if heard.contains(PollFlags::ERR) && !self.link.is_latched() {
+                Listen::Nothing
+            } else {
+                Listen::LinkAlone
+            };
+        }
+    }
+
+    /// One `ppoll`.
+    fn poll_once(
+        &self,
+        fd: BorrowedFd<'_>,
+        listen: Listen,
+        deadline: Deadline,
+    ) -> Result<PollFlags, Errno> {
+        let (events, nap) = match listen {
+            Listen::Blocks => (PollFlags::IN, self.link.is_latched().then_some(LINK_LOOK)),
+            Listen::LinkAlone | Listen::Nothing => (PollFlags::empty(), Some(self.nap)),
+        };
+        let timeout = match (deadline.remaining(), nap) {
+            (Some(left), Some(nap)) => Some(left.min(nap)),
+            (left, nap) => left.or(nap),
+        };
+        let mut fds = [PollFd::from_borrowed_fd(fd, events)];
+        let heeded = if matches!(listen, Listen::Nothing) {
+            &mut [][..]
+        } else {
+            &mut fds[..]
+        };
+        poll(heeded, timeout.as_ref())?;
+        Ok(fds[0].revents())
+    }
+}
+
+/// A ring that can be asked, without a system call, whether its next block is ready.
+pub(super) trait Readable {
+    fn is_ready(&self) -> bool;
+    fn slots(&self) -> &Slots;
+}

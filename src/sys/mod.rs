@@ -1,0 +1,23 @@
+//! The seam to the kernel: every system call of the library, behind safe functions.
+//!
+//! rustix makes the calls that it has; `setsockopt` and `getsockopt` at `SOL_PACKET`, and the socket
+//! filter, go through `syscalls`. Nothing here keeps state but [`Mapping`].
+
+mod filter;
+mod link;
+mod mapping;
+mod packet;
+mod ring;
+mod sockopt;
+
+pub(crate) use filter::attach_filter;
+pub(crate) use link::{is_up, name_to_index};
+use mapping::Mapping;
+pub(crate) use packet::{bind, bound_interface, open};
+pub(crate) use ring::MappedRing;
+#[cfg(feature = "alloc")]
+pub use ring::Owner;
+pub(crate) use sockopt::{
+    MembershipRequest, RingRequest, add_membership, drop_membership, ignore_outgoing, set_reserve,
+    set_rx_ring, set_version, statistics,
+};

@@ -1,0 +1,104 @@
+//! Socket options at `SOL_PACKET`.
+//!
+//! # Safety
+//!
+//! [`set`] hands the kernel a pointer to a whole value of a type without padding, which the kernel
+//! only reads. [`statistics`] hands it a pointer to a structure of the size that it is told.
+
+use core::ffi::c_int;
+
+use linux_raw_sys::if_packet as raw;
+use rustix::fd::{AsRawFd, BorrowedFd};
+use rustix::io::Errno;
+use syscalls::{Sysno, syscall};
+
+pub(crate) use linux_raw_sys::if_packet::{
+    packet_mreq as MembershipRequest, tpacket_req3 as RingRequest,
+};
+
+pub(super) fn errno(error: syscalls::Errno) -> Errno {
+    Errno::from_raw_os_error(error.into_raw())
+}
+
+/// Types without padding that the kernel reads as options.
+pub(super) trait OptionValue {}
+impl OptionValue for c_int {}
+impl OptionValue for u32 {}
+impl OptionValue for RingRequest {}
+impl OptionValue for MembershipRequest {}
+
+/// `setsockopt(fd, SOL_PACKET, name, value)`.
+fn set<T: OptionValue>(fd: BorrowedFd<'_>, name: u32, value: &T) -> Result<(), Errno> {
+    // SAFETY: the kernel reads `size_of::<T>()` initialised bytes from `value` and writes nothing.
+    let done = unsafe {
+        syscall!(
+            Sysno::setsockopt,
+            fd.as_raw_fd(),
+            linux_raw_sys::net::SOL_PACKET,
+            name,
+            core::ptr::from_ref(value),
+            size_of::<T>()
+        )
+    };
+    done.map(drop).map_err(errno)
+}
+
+/// `PACKET_VERSION`: which layout the rings have. Refused (EBUSY) once there is a ring.
+pub(crate) fn set_version(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    set(
+        fd,
+        raw::PACKET_VERSION,
+        &(raw::tpacket_versions::TPACKET_V3 as c_int),
+    )
+}
+
+/// `PACKET_RESERVE`: bytes left free before each packet. Refused (EBUSY) once there is a ring.
+pub(crate) fn set_reserve(fd: BorrowedFd<'_>, bytes: u32) -> Result<(), Errno> {
+    set(fd, raw::PACKET_RESERVE, &bytes)
+}
+
+/// `PACKET_IGNORE_OUTGOING`: packets that this host sends are not received.
+pub(crate) fn ignore_outgoing(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    set(fd, raw::PACKET_IGNORE_OUTGOING, &1_u32)
+}
+
+/// `PACKET_RX_RING`: makes the ring, or frees it where `block_nr` is zero.
+pub(crate) fn set_rx_ring(fd: BorrowedFd<'_>, request: &RingRequest) -> Result<(), Errno> {
+    set(fd, raw::PACKET_RX_RING, request)
+}
+
+/// `PACKET_ADD_MEMBERSHIP`.
+pub(crate) fn add_membership(fd: BorrowedFd<'_>, request: &MembershipRequest) -> Result<(), Errno> {
+    set(fd, raw::PACKET_ADD_MEMBERSHIP, request)
+}
+
+/// `PACKET_DROP_MEMBERSHIP`.
+pub(crate) fn drop_membership(
+    fd: BorrowedFd<'_>,
+    request: &MembershipRequest,
+) -> Result<(), Errno> {
+    set(fd, raw::PACKET_DROP_MEMBERSHIP, request)
+}
+
+/// `PACKET_STATISTICS`: counts since they were last read; reading clears them.
+pub(crate) fn statistics(fd: BorrowedFd<'_>) -> Result<raw::tpacket_stats_v3, Errno> {
+    let mut counts = raw::tpacket_stats_v3 {
+        tp_packets: 0,
+        tp_drops: 0,
+        tp_freeze_q_cnt: 0,
+    };
+    let mut len = size_of::<raw::tpacket_stats_v3>() as u32;
+    // SAFETY: the kernel writes at most `len` bytes to `counts`, and four to `len`.
+    let done = unsafe {
+        syscall!(
+            Sysno::getsockopt,
+            fd.as_raw_fd(),
+            linux_raw_sys::net::SOL_PACKET,
+            raw::PACKET_STATISTICS,
+            &raw mut counts,
+            &raw mut len
+        )
+    };
+    done.map_err(errno)?;
+    Ok(counts)
+}
