@@ -6,7 +6,7 @@
 //! lost, by the number of packets in the file. `RUNS`, `FRAMES` and `DIRECTORY` in the environment change the defaults.
 
 use core::time::Duration;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -47,15 +47,31 @@ fn main() -> Outcome<()> {
     let ours = ["capture", "-i", far, "-B", "64", "-w", path];
     let theirs = ["-i", far, "-B", "65536", "-n", "-w", path];
 
-    println!("run   packet-ring ns   tcpdump ns   ratio   (user and system time of the process, a packet)");
+    println!(
+        "run   packet-ring ns   tcpdump ns   ratio   (user and system time of the process, a packet)"
+    );
     let mut ratios = Vec::new();
     for run in 1..=runs {
-        let a = once(&pair, env!("CARGO_BIN_EXE_packet-ring"), &ours, &file, frames)?;
+        let a = once(
+            &pair,
+            env!("CARGO_BIN_EXE_packet-ring"),
+            &ours,
+            &file,
+            frames,
+        )?;
         let b = once(&pair, "tcpdump", &theirs, &file, frames)?;
         let [a_ns, b_ns] = [&a, &b].map(|run| run.cpu.as_nanos() as f64 / frames as f64);
-        println!("{run:3} {a_ns:16.1} {b_ns:12.1} {:7.3}   {} and {} bytes", a_ns / b_ns, a.bytes, b.bytes);
+        println!(
+            "{run:3} {a_ns:16.1} {b_ns:12.1} {:7.3}   {} and {} bytes",
+            a_ns / b_ns,
+            a.bytes,
+            b.bytes
+        );
         if a.packets < frames || b.packets < frames {
-            println!("    does not count: {} and {} of {frames} packets", a.packets, b.packets);
+            println!(
+                "    does not count: {} and {} of {frames} packets",
+                a.packets, b.packets
+            );
         } else {
             ratios.push(a_ns / b_ns);
         }
@@ -74,14 +90,27 @@ fn main() -> Outcome<()> {
 }
 
 fn setting(name: &str, default: u64) -> u64 {
-    env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+    env::var(name)
+        .ok()
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(default)
 }
 
 /// One capture of one flood.
-fn once(pair: &VethPair, program: &str, arguments: &[&str], file: &Path, frames: u64) -> Outcome<Run> {
+fn once(
+    pair: &VethPair,
+    program: &str,
+    arguments: &[&str],
+    file: &Path,
+    frames: u64,
+) -> Outcome<Run> {
+    warm(file, frames)?;
     pin(RECEIVER)?;
-    let mut child =
-        Command::new(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
     let mut stderr = BufReader::new(child.stderr.take().ok_or("piped")?);
     let mut said = String::new();
     while !said.contains("listening on") {
@@ -89,15 +118,43 @@ fn once(pair: &VethPair, program: &str, arguments: &[&str], file: &Path, frames:
             return Err(format!("{program}: {said}").into());
         }
     }
-    thread::scope(|scope| scope.spawn(|| flood(pair, frames)).join().map_err(|_| "the flood panicked"))??;
+    let setup = spent(&child)?;
+    let mut perf = env::var("PERF").ok().filter(|_| program.contains("packet-ring")).map(|out| Command::new("perf").args(["record", "-q", "-F", "10000", "-g", "-o", &out, "-p", &child.id().to_string()]).spawn().unwrap());
+    thread::sleep(Duration::from_millis(300));
+    thread::scope(|scope| {
+        scope
+            .spawn(|| flood(pair, frames))
+            .join()
+            .map_err(|_| "the flood panicked")
+    })??;
     thread::sleep(SETTLE);
+    let flood = spent(&child)?;
+    if let Some(perf) = &mut perf { kill_process(Pid::from_child(perf), Signal::INT)?; perf.wait()?; }
     let cpu = end(&mut child)?;
     stderr.read_to_string(&mut said)?;
     let packets = said.lines().find(|line| line.contains(" captured"));
-    let packets = packets.and_then(|line| line.split(' ').next()?.parse().ok()).ok_or(said.clone())?;
+    let packets = packets
+        .and_then(|line| line.split(' ').next()?.parse().ok())
+        .ok_or(said.clone())?;
     let bytes = fs::metadata(file)?.len();
     fs::remove_file(file)?;
-    Ok(Run { cpu, packets, bytes })
+    eprintln!("    {program}: setup {:?}, flood {:?}, end {:?}", setup, flood - setup, cpu - flood);
+    Ok(Run {
+        cpu,
+        packets,
+        bytes,
+    })
+}
+
+/// Touches as much memory as the file will need: a virtual machine may have to get it from its host first.
+fn warm(file: &Path, frames: u64) -> Outcome<()> {
+    let mut filler = fs::File::create(file)?;
+    let chunk = vec![1; 1 << 20];
+    for _ in 0..(frames * 192) >> 20 {
+        filler.write_all(&chunk)?;
+    }
+    fs::remove_file(file)?;
+    Ok(())
 }
 
 fn flood(pair: &VethPair, frames: u64) -> Result<(), LabError> {
@@ -117,9 +174,14 @@ fn end(child: &mut Child) -> Outcome<Duration> {
             return Err("the capture does not end".into());
         }
     }
-    // Nanoseconds on a processor, of the one thread that both have; stat's ticks are too coarse.
-    let spent = fs::read_to_string(format!("/proc/{}/schedstat", child.id()))?;
+    let spent = spent(child)?;
     child.wait()?;
+    Ok(spent)
+}
+
+/// Time on a processor so far, of the one thread that both programs have; the ticks of getrusage are too coarse.
+fn spent(child: &Child) -> Outcome<Duration> {
+    let spent = fs::read_to_string(format!("/proc/{}/schedstat", child.id()))?;
     let nanoseconds = spent.split(' ').next().ok_or("schedstat has three numbers")?.parse()?;
     Ok(Duration::from_nanos(nanoseconds))
 }

@@ -69,15 +69,21 @@ pub(crate) struct Capture {
     pub(crate) ring_buffer: Vec<Condition>,
 
     /// Size of the kernel's ring in MiB
-    #[arg(short = 'B', long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub(crate) buffer_size: Option<u32>,
+    #[arg(short = 'B', long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=16_384))]
+    pub(crate) buffer_size: u32,
 
     /// Do not put the interface into promiscuous mode
     #[arg(short = 'p', long)]
     pub(crate) no_promiscuous_mode: bool,
 
     /// Which way the packets must go
-    #[arg(short = 'Q', long, value_name = "DIRECTION", value_enum, default_value = "inout")]
+    #[arg(
+        short = 'Q',
+        long,
+        value_name = "DIRECTION",
+        value_enum,
+        default_value = "inout"
+    )]
     pub(crate) direction: Direction,
 
     /// Print one JSON object a packet instead of a line for people
@@ -152,7 +158,10 @@ fn snap_length(text: &str) -> Result<u32, String> {
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let wrong = || format!("'{text}' is not a number of seconds above 0");
     let seconds: f64 = text.parse().map_err(|_| wrong())?;
-    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(wrong)
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -169,7 +178,10 @@ mod tests {
 
     #[test]
     fn flags_stand_before_the_expression_as_tcpdump_has_them() {
-        let capture = capture(&["-nn", "-i", "lo", "-c3", "-w", "-", "tcp", "and", "port", "80"]).unwrap();
+        let capture = capture(&[
+            "-nn", "-i", "lo", "-c3", "-w", "-", "tcp", "and", "port", "80",
+        ])
+        .unwrap();
         assert_eq!(capture.interface.as_deref(), Some("lo"));
         assert_eq!(capture.count, Some(3));
         assert_eq!(capture.write, Some("-".into()));
@@ -178,7 +190,10 @@ mod tests {
 
     #[test]
     fn an_expression_may_hold_a_minus() {
-        assert_eq!(capture(&["len", "-", "4", ">", "-1"]).unwrap().expression, ["len", "-", "4", ">", "-1"]);
+        assert_eq!(
+            capture(&["len", "-", "4", ">", "-1"]).unwrap().expression,
+            ["len", "-", "4", ">", "-1"]
+        );
     }
 
     #[test]
@@ -188,7 +203,10 @@ mod tests {
 
     #[test]
     fn snap_length_zero_is_the_maximum() {
-        assert_eq!(capture(&["-s", "0"]).unwrap().snapshot_length, MAX_SNAP_LENGTH);
+        assert_eq!(
+            capture(&["-s", "0"]).unwrap().snapshot_length,
+            MAX_SNAP_LENGTH
+        );
         assert_eq!(capture(&[]).unwrap().snapshot_length, MAX_SNAP_LENGTH);
         assert_eq!(capture(&["-s", "96"]).unwrap().snapshot_length, 96);
         assert!(capture(&["-s", "262145"]).is_err());

@@ -37,7 +37,11 @@ impl Clock {
     }
 
     pub(crate) fn in_zone(style: Style, zone: TimeZone) -> Self {
-        Self { style, zone, previous: None }
+        Self {
+            style,
+            zone,
+            previous: None,
+        }
     }
 
     /// Writes the time and a blank, or nothing with `-t`.
@@ -52,12 +56,21 @@ impl Clock {
                 let delta = time.abs_diff(previous);
                 let (seconds, microseconds) = (delta.as_secs(), delta.subsec_micros());
                 let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-                write!(out, "{sign}{hours:02}:{minutes:02}:{seconds:02}.{microseconds:06} ")
+                write!(
+                    out,
+                    "{sign}{hours:02}:{minutes:02}:{seconds:02}.{microseconds:06} "
+                )
             }
             Style::TimeOfDay => time_of_day(out, self.local(time), microseconds),
             Style::Date => {
                 let local = self.local(time);
-                write!(out, "{:04}-{:02}-{:02} ", local.year(), local.month(), local.day())?;
+                write!(
+                    out,
+                    "{:04}-{:02}-{:02} ",
+                    local.year(),
+                    local.month(),
+                    local.day()
+                )?;
                 time_of_day(out, local, microseconds)
             }
         }
@@ -65,12 +78,19 @@ impl Clock {
 
     fn local(&self, time: Duration) -> DateTime {
         let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-        self.zone.to_datetime(Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX))
+        self.zone
+            .to_datetime(Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX))
     }
 }
 
 fn time_of_day(out: &mut impl Write, local: DateTime, microseconds: u32) -> io::Result<()> {
-    write!(out, "{:02}:{:02}:{:02}.{microseconds:06} ", local.hour(), local.minute(), local.second())
+    write!(
+        out,
+        "{:02}:{:02}:{:02}.{microseconds:06} ",
+        local.hour(),
+        local.minute(),
+        local.second()
+    )
 }
 
 /// The local time as dumpcap puts it into file names: YYYYMMDDHHMMSS.

@@ -56,7 +56,9 @@ pub(crate) fn run(args: &args::Demo) -> Result<ExitCode, Failure> {
     let sender = thread::spawn(move || injector.flood(&frame::numbered(0, FRAME), 0..count));
     let mut receiver = socket.receiver();
     let found = receive(&mut receiver, &mut output, count)?;
-    let sent = sender.join().map_err(|_| Failure::runtime("the sending thread panicked"))?;
+    let sent = sender
+        .join()
+        .map_err(|_| Failure::runtime("the sending thread panicked"))?;
 
     let seen = receiver.statistics().map_err(Failure::runtime)?;
     let after = counters(&pair)?;
@@ -64,23 +66,44 @@ pub(crate) fn run(args: &args::Demo) -> Result<ExitCode, Failure> {
     let statistics = Statistics {
         start,
         end: now(),
-        interface: Some((after.1.since(&before.1).rx_packets, after.1.since(&before.1).rx_dropped)),
+        interface: Some((
+            after.1.since(&before.1).rx_packets,
+            after.1.since(&before.1).rx_dropped,
+        )),
         accepted: seen.packets,
         dropped: seen.drops,
         delivered: written,
     };
-    output.end_file(&statistics).map_err(|error| Failure::io(args.write.display(), &error))?;
+    output
+        .end_file(&statistics)
+        .map_err(|error| Failure::io(args.write.display(), &error))?;
 
-    let [transmitted, received] = [after.0.since(&before.0).tx_packets, after.1.since(&before.1).rx_packets];
+    let [transmitted, received] = [
+        after.0.since(&before.0).tx_packets,
+        after.1.since(&before.1).rx_packets,
+    ];
     let calls = found.waits + output.writes();
     println!("frames sent        {sent:>12}   ({transmitted} by the interface's own count)");
     println!("packets received   {written:>12}   ({received} by the interface's own count)");
-    println!("packets/s          {:>12.0}", written as f64 / found.time.as_secs_f64());
+    println!(
+        "packets/s          {:>12.0}",
+        written as f64 / found.time.as_secs_f64()
+    );
     println!("bytes              {:>12}", found.bytes);
     println!("drops              {:>12}", seen.drops);
-    println!("system calls       {calls:>12}   ({} waits and {} writes)", found.waits, output.writes());
-    println!("system calls/packet{:>12.6}", calls as f64 / written.max(1) as f64);
-    println!("file               {:>12}   (try: tcpdump -c 5 -r {0})", args.write.display());
+    println!(
+        "system calls       {calls:>12}   ({} waits and {} writes)",
+        found.waits,
+        output.writes()
+    );
+    println!(
+        "system calls/packet{:>12.6}",
+        calls as f64 / written.max(1) as f64
+    );
+    println!(
+        "file               {:>12}   (try: tcpdump -c 5 -r {0})",
+        args.write.display()
+    );
     verdict(count, sent, [transmitted, received], &found.numbers)
 }
 
@@ -99,7 +122,12 @@ fn counters(pair: &VethPair) -> Result<(Counters, Counters), Failure> {
 
 /// Writes packets until all numbers have come, or nothing comes any more.
 fn receive(receiver: &mut Receiver<'_>, output: &mut Output, count: u64) -> Result<Found, Failure> {
-    let mut found = Found { numbers: Numbers::new(count), bytes: 0, waits: 0, time: Duration::ZERO };
+    let mut found = Found {
+        numbers: Numbers::new(count),
+        bytes: 0,
+        waits: 0,
+        time: Duration::ZERO,
+    };
     let mut first = None;
     let mut last = Instant::now();
     while found.numbers.found < count && last.elapsed() < SILENCE {
@@ -109,7 +137,11 @@ fn receive(receiver: &mut Receiver<'_>, output: &mut Output, count: u64) -> Resu
                 found.numbers.note(frame::number(packet.data()));
                 found.bytes += u64::from(packet.len());
                 written = output.packet(&frame_of(&packet), None);
-                if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                if written.is_ok() {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
             });
             written.map_err(|error| Failure::io("cannot write", &error))?;
             last = Instant::now();
@@ -117,12 +149,19 @@ fn receive(receiver: &mut Receiver<'_>, output: &mut Output, count: u64) -> Resu
         }
         found.waits += 1;
         let deadline = Deadline::after(SILENCE.saturating_sub(last.elapsed()));
-        let _woken = receiver.wait(deadline, OnSignal::Continue).map_err(Failure::runtime)?;
+        let _woken = receiver
+            .wait(deadline, OnSignal::Continue)
+            .map_err(Failure::runtime)?;
     }
     Ok(found)
 }
 
-fn verdict(count: u64, sent: u64, counted: [u64; 2], numbers: &Numbers) -> Result<ExitCode, Failure> {
+fn verdict(
+    count: u64,
+    sent: u64,
+    counted: [u64; 2],
+    numbers: &Numbers,
+) -> Result<ExitCode, Failure> {
     let lost = count - numbers.found;
     if lost > 0 {
         return Err(Failure::runtime(format_args!(
@@ -137,7 +176,9 @@ fn verdict(count: u64, sent: u64, counted: [u64; 2], numbers: &Numbers) -> Resul
         )));
     }
     if sent != count || counted != [count; 2] {
-        return Err(Failure::runtime("the interfaces counted other frames than those that arrived"));
+        return Err(Failure::runtime(
+            "the interfaces counted other frames than those that arrived",
+        ));
     }
     println!("every one of {count} frames arrived");
     Ok(ExitCode::SUCCESS)
@@ -154,7 +195,12 @@ struct Numbers {
 
 impl Numbers {
     fn new(limit: u64) -> Self {
-        Self { words: vec![0; limit.div_ceil(64) as usize], limit, found: 0, strange: 0 }
+        Self {
+            words: vec![0; limit.div_ceil(64) as usize],
+            limit,
+            found: 0,
+            strange: 0,
+        }
     }
 
     fn note(&mut self, number: Option<u64>) {
@@ -173,8 +219,14 @@ impl Numbers {
 
     /// The smallest number that did not come; the limit if all came.
     fn first_missing(&self) -> u64 {
-        let word = self.words.iter().zip(0..).find(|(word, _)| **word != u64::MAX);
-        word.map_or(self.limit, |(word, index)| index * 64 + u64::from(word.trailing_ones()))
+        let word = self
+            .words
+            .iter()
+            .zip(0..)
+            .find(|(word, _)| **word != u64::MAX);
+        word.map_or(self.limit, |(word, index)| {
+            index * 64 + u64::from(word.trailing_ones())
+        })
     }
 }
 
@@ -185,8 +237,13 @@ mod tests {
     #[test]
     fn a_missing_number_is_found() {
         let mut numbers = Numbers::new(200);
-        (0..200).filter(|&number| number != 130).for_each(|number| numbers.note(Some(number)));
-        assert_eq!((numbers.found, numbers.strange, numbers.first_missing()), (199, 0, 130));
+        (0..200)
+            .filter(|&number| number != 130)
+            .for_each(|number| numbers.note(Some(number)));
+        assert_eq!(
+            (numbers.found, numbers.strange, numbers.first_missing()),
+            (199, 0, 130)
+        );
         numbers.note(Some(130));
         assert_eq!((numbers.found, numbers.first_missing()), (200, 200));
     }
@@ -194,7 +251,9 @@ mod tests {
     #[test]
     fn what_was_not_sent_or_comes_twice_is_strange() {
         let mut numbers = Numbers::new(2);
-        [None, Some(2), Some(1), Some(1)].into_iter().for_each(|number| numbers.note(number));
+        [None, Some(2), Some(1), Some(1)]
+            .into_iter()
+            .for_each(|number| numbers.note(number));
         assert_eq!((numbers.found, numbers.strange), (1, 3));
     }
 }

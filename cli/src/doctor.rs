@@ -25,13 +25,20 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
     match permission {
         Ok(()) => finding("capture", "yes: this user may open packet sockets"),
         Err(Errno::PERM | Errno::ACCESS) => {
-            finding("capture", "no: that needs CAP_NET_RAW. Give it to this program once:");
+            finding(
+                "capture",
+                "no: that needs CAP_NET_RAW. Give it to this program once:",
+            );
             println!("{:12}    {}", "", setcap_line());
-            println!("{:12}Promiscuous mode needs no more than that; CAP_NET_ADMIN is not needed.", "");
+            println!(
+                "{:12}Promiscuous mode needs no more than that; CAP_NET_ADMIN is not needed.",
+                ""
+            );
         }
-        Err(Errno::AFNOSUPPORT) => {
-            finding("capture", "no: this kernel has no packet sockets (CONFIG_PACKET)")
-        }
+        Err(Errno::AFNOSUPPORT) => finding(
+            "capture",
+            "no: this kernel has no packet sockets (CONFIG_PACKET)",
+        ),
         Err(errno) => finding("capture", format_args!("no: {errno}")),
     }
     match Compiler::load() {
@@ -44,7 +51,11 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
         Ok(_) => finding("demo", "yes: this user may have network namespaces"),
         Err(error) => finding("demo", format_args!("no: {error}")),
     }
-    let code = if permission.is_ok() { 0 } else { Kind::NotPermitted as u8 };
+    let code = if permission.is_ok() {
+        0
+    } else {
+        Kind::NotPermitted as u8
+    };
     Ok(ExitCode::from(code))
 }
 
@@ -52,19 +63,31 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
 pub(crate) fn list_interfaces(permitted: bool) -> Result<(), Failure> {
     for interface in interfaces::list()? {
         let can = match (interface.link_type(), permitted) {
-            (None, _) => format!("cannot be captured: its link layer is {}", interface.layer()),
+            (None, _) => format!(
+                "cannot be captured: its link layer is {}",
+                interface.layer()
+            ),
             (Some(_), false) => "not permitted".to_owned(),
             (Some(_), true) if interface.is_up() => "can be captured".to_owned(),
             (Some(_), true) => "can be captured once it is up".to_owned(),
         };
-        finding("interface", format_args!("{} ({}): {can}", interface.name, interface.state()));
+        finding(
+            "interface",
+            format_args!("{} ({}): {can}", interface.name, interface.state()),
+        );
     }
     Ok(())
 }
 
 /// Whether this process may open a packet socket. Protocol 0: not one packet arrives at it.
 pub(crate) fn try_to_open() -> Result<(), Errno> {
-    rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, None).map(drop)
+    rustix::net::socket_with(
+        AddressFamily::PACKET,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map(drop)
 }
 
 fn kernel() {
@@ -73,14 +96,23 @@ fn kernel() {
     let page_size = rustix::param::page_size();
     finding(
         "kernel",
-        format_args!("Linux {release} ({}), pages of {page_size} bytes", uname.machine().to_string_lossy()),
+        format_args!(
+            "Linux {release} ({}), pages of {page_size} bytes",
+            uname.machine().to_string_lossy()
+        ),
     );
     let Some(version) = version(&release) else {
-        return finding("", "its version cannot be read, so its features are not known");
+        return finding(
+            "",
+            "its version cannot be read, so its features are not known",
+        );
     };
     for (since, feature) in FEATURES {
         let has = if version >= since { "yes" } else { "no" };
-        finding("", format_args!("{has}: {feature} (since {}.{})", since.0, since.1));
+        finding(
+            "",
+            format_args!("{has}: {feature} (since {}.{})", since.0, since.1),
+        );
     }
 }
 

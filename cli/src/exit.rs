@@ -22,20 +22,32 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn runtime(message: impl fmt::Display) -> Self {
-        Self { kind: Kind::Runtime, message: message.to_string() }
+        Self {
+            kind: Kind::Runtime,
+            message: message.to_string(),
+        }
     }
 
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
-        Self { kind: Kind::Usage, message: message.to_string() }
+        Self {
+            kind: Kind::Usage,
+            message: message.to_string(),
+        }
     }
 
     pub(crate) fn interface(message: impl fmt::Display) -> Self {
-        Self { kind: Kind::Interface, message: message.to_string() }
+        Self {
+            kind: Kind::Interface,
+            message: message.to_string(),
+        }
     }
 
     /// The kernel said EPERM: the message ends with the command that helps.
     pub(crate) fn not_permitted(what: impl fmt::Display) -> Self {
-        Self { kind: Kind::NotPermitted, message: format!("{what}\n{}", permission_advice()) }
+        Self {
+            kind: Kind::NotPermitted,
+            message: format!("{what}\n{}", permission_advice()),
+        }
     }
 
     /// What was tried, and what the system said.
@@ -56,13 +68,18 @@ impl fmt::Display for Failure {
 
 /// The setcap line for this very executable.
 pub(crate) fn setcap_line() -> String {
-    let path = std::env::current_exe()
-        .map_or_else(|_| "/path/to/packet-ring".into(), |path| path.display().to_string());
+    let path = std::env::current_exe().map_or_else(
+        |_| "/path/to/packet-ring".into(),
+        |path| path.display().to_string(),
+    );
     format!("sudo setcap cap_net_raw=ep {}", shell_word(&path))
 }
 
 fn permission_advice() -> String {
-    format!("Capturing needs CAP_NET_RAW. Give it to this program once:\n    {}", setcap_line())
+    format!(
+        "Capturing needs CAP_NET_RAW. Give it to this program once:\n    {}",
+        setcap_line()
+    )
 }
 
 /// The path as one word of a shell command.

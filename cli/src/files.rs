@@ -64,9 +64,15 @@ impl Output {
         file_size: Option<u64>,
         interface: Interface,
     ) -> Result<Self, Failure> {
-        let mut ring = rotation.map(|rotation| Ring { rotation, number: 0, kept: VecDeque::new() });
+        let mut ring = rotation.map(|rotation| Ring {
+            rotation,
+            number: 0,
+            kept: VecDeque::new(),
+        });
         if ring.is_some() && is_standard_output(path) {
-            return Err(Failure::usage("-b needs files: standard output is only one"));
+            return Err(Failure::usage(
+                "-b needs files: standard output is only one",
+            ));
         }
         let failed = |error: io::Error| Failure::io(path.display(), &error);
         let file = open(path, ring.as_mut()).map_err(failed)?;
@@ -90,7 +96,7 @@ impl Output {
     }
 
     /// Adds a packet, to a new file where the one before has ended.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn packet(&mut self, frame: &Frame<'_>, drops: Option<u64>) -> io::Result<()> {
         if self.state == State::Between {
             self.begin()?;
@@ -113,7 +119,8 @@ impl Output {
     /// Whether `-b duration:` ends the file now.
     pub(crate) fn is_old(&self) -> bool {
         let duration = self.ring.as_ref().and_then(|ring| ring.rotation.duration);
-        self.state == State::Open && duration.is_some_and(|duration| self.opened.elapsed() >= duration)
+        self.state == State::Open
+            && duration.is_some_and(|duration| self.opened.elapsed() >= duration)
     }
 
     /// Ends the present file, if there is one, with these statistics.
@@ -152,6 +159,7 @@ impl Output {
         is_standard_output(&self.path)
     }
 
+    #[cold]
     fn begin(&mut self) -> io::Result<()> {
         let file = open(&self.path, self.ring.as_mut())?;
         self.writer.restart(file, &self.interface)?;
@@ -204,7 +212,10 @@ mod tests {
     #[test]
     fn names_are_dumpcaps() {
         let name = |path| numbered(Path::new(path), 7, "20251123035500");
-        assert_eq!(name("/tmp/a.b/out.pcapng"), Path::new("/tmp/a.b/out_00007_20251123035500.pcapng"));
+        assert_eq!(
+            name("/tmp/a.b/out.pcapng"),
+            Path::new("/tmp/a.b/out_00007_20251123035500.pcapng")
+        );
         assert_eq!(name("out"), Path::new("out_00007_20251123035500"));
         assert_eq!(name("a.tar.gz"), Path::new("a.tar_00007_20251123035500.gz"));
     }

@@ -30,8 +30,10 @@ pub(crate) fn compile(
 
 /// Reads `tcpdump -dd` or `tcpdump -ddd` output.
 pub(crate) fn read(path: &Path) -> Result<Vec<Instruction>, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::io(path.display(), &error))?;
-    listing::parse(&text).map_err(|error| Failure::usage(format_args!("{}: {error}", path.display())))
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Failure::io(path.display(), &error))?;
+    listing::parse(&text)
+        .map_err(|error| Failure::usage(format_args!("{}: {error}", path.display())))
 }
 
 /// The filter that cuts every packet at `snap_length` and refuses none.
@@ -68,7 +70,13 @@ impl fmt::Display for Listing<'_> {
         if *dump == Dump::Decimal {
             writeln!(f, "{}", program.len())?;
         }
-        for &Instruction { code, jump_true: jt, jump_false: jf, k } in *program {
+        for &Instruction {
+            code,
+            jump_true: jt,
+            jump_false: jf,
+            k,
+        } in *program
+        {
             match dump {
                 Dump::C => writeln!(f, "{{ {code:#x}, {jt}, {jf}, {k:#010x} }},")?,
                 Dump::Decimal => writeln!(f, "{code} {jt} {jf} {k}")?,
@@ -86,7 +94,10 @@ mod tests {
     fn what_is_printed_can_be_read_again() {
         let program = outgoing_only(&accept(96));
         for dump in [Dump::C, Dump::Decimal] {
-            assert_eq!(listing::parse(&Listing(&program, dump).to_string()), Ok(program.clone()));
+            assert_eq!(
+                listing::parse(&Listing(&program, dump).to_string()),
+                Ok(program.clone())
+            );
         }
     }
 }

@@ -86,7 +86,12 @@ impl<'a> Frame<'a> {
                     wire_len: self.wire_len.saturating_add(TAG as u32),
                 }
             }
-            _ => Wire { addresses: &[], tag: None, rest: self.data, wire_len: self.wire_len },
+            _ => Wire {
+                addresses: &[],
+                tag: None,
+                rest: self.data,
+                wire_len: self.wire_len,
+            },
         }
     }
 }

@@ -84,7 +84,11 @@ impl Interface {
         } else {
             "up, no carrier"
         };
-        if self.is_loopback() { format!("{up}, loopback") } else { up.to_owned() }
+        if self.is_loopback() {
+            format!("{up}, loopback")
+        } else {
+            up.to_owned()
+        }
     }
 
     /// What the link layer is called where there is no [`LinkType`].
@@ -102,7 +106,9 @@ pub(crate) fn list() -> Result<Vec<Interface>, Failure> {
 pub(crate) fn named(name: &str) -> Result<Interface, Failure> {
     let found = list()?.into_iter().find(|interface| interface.name == name);
     found.ok_or_else(|| {
-        Failure::interface(format_args!("there is no interface {name} (packet-ring capture -D lists them)"))
+        Failure::interface(format_args!(
+            "there is no interface {name} (packet-ring capture -D lists them)"
+        ))
     })
 }
 
@@ -110,21 +116,35 @@ pub(crate) fn named(name: &str) -> Result<Interface, Failure> {
 pub(crate) fn default() -> Result<Interface, Failure> {
     let all = list()?;
     let usable = |interface: &&Interface| interface.is_up() && interface.link_type().is_some();
-    let first = all.iter().filter(usable).find(|interface| !interface.is_loopback());
+    let first = all
+        .iter()
+        .filter(usable)
+        .find(|interface| !interface.is_loopback());
     let found = first.or_else(|| all.iter().find(|interface| interface.is_loopback()));
-    found.cloned().ok_or_else(|| Failure::interface("there is no interface to capture from"))
+    found
+        .cloned()
+        .ok_or_else(|| Failure::interface("there is no interface to capture from"))
 }
 
 fn dump() -> std::io::Result<Vec<Interface>> {
     // NETLINK_ROUTE is protocol 0.
-    let socket =
-        rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+    let socket = rustix::net::socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
     let mut request = NetlinkMessage::from(RouteNetlinkMessage::GetLink(LinkMessage::default()));
     request.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
     request.finalize();
     let mut bytes = vec![0; request.buffer_len()];
     request.serialize(&mut bytes);
-    rustix::net::sendto(&socket, &bytes, SendFlags::empty(), &netlink::SocketAddrNetlink::new(0, 0))?;
+    rustix::net::sendto(
+        &socket,
+        &bytes,
+        SendFlags::empty(),
+        &netlink::SocketAddrNetlink::new(0, 0),
+    )?;
 
     let mut interfaces = Vec::new();
     let mut datagram = vec![0; DATAGRAM];
@@ -132,8 +152,8 @@ fn dump() -> std::io::Result<Vec<Interface>> {
         let (len, _) = rustix::net::recv(&socket, &mut datagram[..], RecvFlags::empty())?;
         let mut rest = &datagram[..len];
         while !rest.is_empty() {
-            let message =
-                NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(std::io::Error::other)?;
+            let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
+                .map_err(std::io::Error::other)?;
             let length = (message.header.length as usize).next_multiple_of(4);
             match message.payload {
                 NetlinkPayload::Done(_) => return Ok(interfaces),
@@ -155,9 +175,12 @@ fn interface(link: &LinkMessage) -> Option<Interface> {
         _ => None,
     })?;
     let counted = attributes().find_map(|attribute| match attribute {
-        LinkAttribute::Stats64(Stats64 { rx_packets, rx_dropped, rx_missed_errors, .. }) => {
-            Some((*rx_packets, rx_dropped + rx_missed_errors))
-        }
+        LinkAttribute::Stats64(Stats64 {
+            rx_packets,
+            rx_dropped,
+            rx_missed_errors,
+            ..
+        }) => Some((*rx_packets, rx_dropped + rx_missed_errors)),
         _ => None,
     });
     Some(Interface {
@@ -182,6 +205,11 @@ mod tests {
 
     #[test]
     fn an_interface_that_does_not_exist_is_named() {
-        assert!(named("no-such-if").unwrap_err().to_string().contains("no-such-if"));
+        assert!(
+            named("no-such-if")
+                .unwrap_err()
+                .to_string()
+                .contains("no-such-if")
+        );
     }
 }

@@ -3,7 +3,9 @@
 use core::net::IpAddr;
 use std::io::{self, Write};
 
-use etherparse::{ArpPacketSlice, LaxLinkExtSlice, LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice};
+use etherparse::{
+    ArpPacketSlice, LaxLinkExtSlice, LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice,
+};
 use serde::{Serialize, Serializer};
 
 use crate::frame::{Frame, Tag};
@@ -62,7 +64,11 @@ struct Vlan {
 
 impl From<Tag> for Vlan {
     fn from(tag: Tag) -> Self {
-        Self { id: tag.vlan(), priority: tag.priority(), tpid: tag.protocol }
+        Self {
+            id: tag.vlan(),
+            priority: tag.priority(),
+            tpid: tag.protocol,
+        }
     }
 }
 
@@ -77,7 +83,11 @@ impl<T: core::fmt::Display> Serialize for Text<T> {
 }
 
 /// Writes the packet's line.
-pub(crate) fn write(out: &mut impl Write, frame: &Frame<'_>, link_type: LinkType) -> io::Result<()> {
+pub(crate) fn write(
+    out: &mut impl Write,
+    frame: &Frame<'_>,
+    link_type: LinkType,
+) -> io::Result<()> {
     let mut object = Object {
         seconds: frame.time.as_secs(),
         nanoseconds: frame.time.subsec_nanos(),
@@ -183,7 +193,13 @@ mod tests {
     use crate::frame::Way;
 
     fn object(data: &[u8], tag: Option<Tag>) -> Value {
-        let frame = Frame { time: Duration::new(7, 9), data, wire_len: 100, tag, way: Way::Outgoing };
+        let frame = Frame {
+            time: Duration::new(7, 9),
+            data,
+            wire_len: 100,
+            tag,
+            way: Way::Outgoing,
+        };
         let mut out = Vec::new();
         write(&mut out, &frame, LinkType::Ethernet).unwrap();
         assert_eq!(out.pop(), Some(b'\n'));
@@ -198,7 +214,10 @@ mod tests {
             .tcp(1234, 80, 5, 6)
             .syn();
         builder.write(&mut data, &[]).unwrap();
-        let tag = Some(Tag { protocol: 0x88a8, control: 0x6005 });
+        let tag = Some(Tag {
+            protocol: 0x88a8,
+            control: 0x6005,
+        });
         assert_eq!(
             object(&data, tag),
             json!({

@@ -24,25 +24,31 @@ impl FromStr for Condition {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, value) =
-            text.split_once(':').ok_or_else(|| format!("'{text}' has no ':', as in duration:10"))?;
+        let (name, value) = text
+            .split_once(':')
+            .ok_or_else(|| format!("'{text}' has no ':', as in duration:10"))?;
         match name {
             "duration" => seconds(value).map(Self::Duration),
             "packets" => number(value).map(Self::Packets),
             "filesize" => bytes(value).map(Self::FileSize),
             "files" => number(value).map(Self::Files),
-            _ => Err(format!("'{name}' is none of duration, packets, filesize, files")),
+            _ => Err(format!(
+                "'{name}' is none of duration, packets, filesize, files"
+            )),
         }
     }
 }
 
 fn number(text: &str) -> Result<NonZeroU64, String> {
-    text.parse().map_err(|_| format!("'{text}' is not a number above 0"))
+    text.parse()
+        .map_err(|_| format!("'{text}' is not a number above 0"))
 }
 
 fn bytes(text: &str) -> Result<u64, String> {
     let kilobytes = number(text)?.get();
-    kilobytes.checked_mul(KILOBYTE).ok_or_else(|| format!("'{text}' kB is more than a file can hold"))
+    kilobytes
+        .checked_mul(KILOBYTE)
+        .ok_or_else(|| format!("'{text}' kB is more than a file can hold"))
 }
 
 /// When the whole capture ends.
@@ -58,7 +64,10 @@ pub(crate) struct Stop {
 impl Stop {
     /// `-c` and every `-a`; where one is given twice, the smaller holds.
     pub(crate) fn new(count: Option<u64>, conditions: &[Condition]) -> Self {
-        let mut stop = Self { packets: count, ..Self::default() };
+        let mut stop = Self {
+            packets: count,
+            ..Self::default()
+        };
         for &condition in conditions {
             match condition {
                 Condition::Duration(duration) => lower(&mut stop.duration, duration),
@@ -94,8 +103,9 @@ impl Rotation {
                 Condition::Files(files) => lower(&mut rotation.keep, files.get()),
             }
         }
-        let switches =
-            rotation.packets.is_some() || rotation.duration.is_some() || rotation.file_size.is_some();
+        let switches = rotation.packets.is_some()
+            || rotation.duration.is_some()
+            || rotation.file_size.is_some();
         match (options.is_empty(), switches) {
             (true, _) => Ok(None),
             (false, true) => Ok(Some(rotation)),
@@ -123,7 +133,10 @@ mod tests {
 
     #[test]
     fn a_duration_may_have_a_fraction() {
-        assert_eq!("duration:0.25".parse(), Ok(Condition::Duration(Duration::from_millis(250))));
+        assert_eq!(
+            "duration:0.25".parse(),
+            Ok(Condition::Duration(Duration::from_millis(250)))
+        );
     }
 
     #[test]

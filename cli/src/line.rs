@@ -34,7 +34,11 @@ pub(crate) enum LinkLevel {
 
 impl Lines {
     pub(crate) fn new(style: Style, link_type: LinkType, link_level: LinkLevel) -> Self {
-        Self { clock: Clock::new(style), link_type, link_level }
+        Self {
+            clock: Clock::new(style),
+            link_type,
+            link_level,
+        }
     }
 
     /// Writes the packet's line.
@@ -65,11 +69,21 @@ impl Lines {
         let ether_type = last_ether_type(packet).unwrap_or(header.ether_type());
         let known = packet.net.is_some();
         if self.link_level == LinkLevel::Shown || !known {
-            write!(out, "{} > {}, ", Mac(header.source()), Mac(header.destination()))?;
+            write!(
+                out,
+                "{} > {}, ",
+                Mac(header.source()),
+                Mac(header.destination())
+            )?;
             if ether_type.0 < FIRST_ETHERTYPE {
                 write!(out, "802.3, length {}", frame.wire_len)?;
             } else {
-                write!(out, "ethertype {}, length {}", EtherTypeName(ether_type), frame.wire_len)?;
+                write!(
+                    out,
+                    "ethertype {}, length {}",
+                    EtherTypeName(ether_type),
+                    frame.wire_len
+                )?;
             }
             if known {
                 out.write_all(b": ")?;
@@ -78,8 +92,12 @@ impl Lines {
             }
         }
         tags(out, frame.tag, packet, if known { ", " } else { "" })?;
-        let link_len =
-            header.header_len() + packet.link_exts.iter().map(|ext| ext.header_len()).sum::<usize>();
+        let link_len = header.header_len()
+            + packet
+                .link_exts
+                .iter()
+                .map(|ext| ext.header_len())
+                .sum::<usize>();
         match (&packet.net, &packet.stop_err) {
             (Some(_), _) => net::write(out, packet, frame.wire_len.saturating_sub(link_len as u32)),
             (None, Some((_, layer))) => write!(out, " [|{}]", layer_name(*layer)),
@@ -101,7 +119,12 @@ fn last_ether_type(packet: &LaxSlicedPacket<'_>) -> Option<EtherType> {
 }
 
 /// The tag that the kernel took out, then those still in the packet.
-fn tags(out: &mut impl Write, outer: Option<Tag>, packet: &LaxSlicedPacket<'_>, end: &str) -> io::Result<()> {
+fn tags(
+    out: &mut impl Write,
+    outer: Option<Tag>,
+    packet: &LaxSlicedPacket<'_>,
+    end: &str,
+) -> io::Result<()> {
     let mut separator = "";
     if let Some(tag) = outer {
         write!(out, "vlan {}, p {}", tag.vlan(), tag.priority())?;
@@ -109,12 +132,19 @@ fn tags(out: &mut impl Write, outer: Option<Tag>, packet: &LaxSlicedPacket<'_>, 
     }
     for ext in &packet.link_exts {
         if let LaxLinkExtSlice::Vlan(vlan) = ext {
-            let (vlan, priority) = (vlan.vlan_identifier().value(), vlan.priority_code_point().value());
+            let (vlan, priority) = (
+                vlan.vlan_identifier().value(),
+                vlan.priority_code_point().value(),
+            );
             write!(out, "{separator}vlan {vlan}, p {priority}")?;
             separator = ", ";
         }
     }
-    if separator.is_empty() { Ok(()) } else { out.write_all(end.as_bytes()) }
+    if separator.is_empty() {
+        Ok(())
+    } else {
+        out.write_all(end.as_bytes())
+    }
 }
 
 fn layer_name(layer: Layer) -> &'static str {

@@ -128,7 +128,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// Adds a packet; `drops` is how many were lost since the packet before, where that is known.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn packet(&mut self, frame: &Frame<'_>, drops: Option<u64>) -> io::Result<()> {
         let wire = frame.on_wire(self.snap_length);
         let captured = wire.len();
@@ -151,8 +151,7 @@ impl<W: Write> Writer<W> {
             block.put(wire.addresses);
             block.put(&tag);
         }
-        block.put(wire.rest);
-        block.take(padded - captured).fill(0);
+        block.put_padded(wire.rest, padded - captured);
         let flags: &mut [u8; FLAGS_OPTION] = block.array();
         flags[0..4].copy_from_slice(&option_head(EPB_FLAGS, 4));
         flags[4..8].copy_from_slice(&flags_of(frame.way).to_ne_bytes());
@@ -185,6 +184,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// Gives the buffer to the file.
+    #[cold]
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         // Taken first: after an error the same bytes must not be written twice.
         let filled = core::mem::take(&mut self.filled);
@@ -213,7 +213,9 @@ impl<W: Write> Writer<W> {
         description.option(IF_NAME, interface.name.as_bytes());
         description.option(IF_TIME_RESOLUTION, &[NANOSECONDS]);
         if let Some(filter) = &interface.filter {
-            let value: Vec<u8> = core::iter::once(FILTER_EXPRESSION).chain(filter.bytes()).collect();
+            let value: Vec<u8> = core::iter::once(FILTER_EXPRESSION)
+                .chain(filter.bytes())
+                .collect();
             description.option(IF_FILTER, &value);
         }
         description.option(IF_OS, interface.system.as_bytes());
@@ -233,13 +235,16 @@ impl<W: Write> Writer<W> {
     }
 
     /// The next `len` bytes of the buffer, written out first where it has no room for them.
-    #[inline]
+    #[inline(always)]
     fn room(&mut self, len: usize) -> io::Result<&mut [u8]> {
         if len > self.buffer.len() - self.filled {
             self.flush()?;
         }
         let start = self.filled;
-        let room = self.buffer.get_mut(start..start + len).ok_or(io::ErrorKind::FileTooLarge)?;
+        let room = self
+            .buffer
+            .get_mut(start..start + len)
+            .ok_or(io::ErrorKind::FileTooLarge)?;
         self.filled += len;
         Ok(room)
     }
@@ -266,6 +271,30 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
         self.take(bytes.len()).copy_from_slice(bytes);
+    }
+
+    /// Adds `bytes` and `padding` zeros, at most three.
+    #[inline(always)]
+    fn put_padded(&mut self, bytes: &[u8], padding: usize) {
+        /// Up to here a loop is faster than a call of memcpy.
+        const SMALL: usize = 256;
+        let part = self.take(bytes.len() + padding);
+        // Zeros first: the bytes go over all but the padding.
+        if let Some(last) = part.last_chunk_mut::<4>() {
+            *last = [0; 4];
+        }
+        let part = &mut part[..bytes.len()];
+        if bytes.len() > SMALL {
+            return part.copy_from_slice(bytes);
+        }
+        let (wide, rest) = bytes.as_chunks::<16>();
+        let (wide_part, rest_part) = part.as_chunks_mut::<16>();
+        for (to, from) in wide_part.iter_mut().zip(wide) {
+            *to = *from;
+        }
+        for (to, from) in rest_part.iter_mut().zip(rest) {
+            *to = *from;
+        }
     }
 }
 
@@ -297,7 +326,10 @@ fn option_head(code: u16, len: u16) -> [u8; 4] {
 /// Nanoseconds since 1970, the high half first: they end in the year 2554.
 #[inline]
 fn timestamp(time: Duration) -> [u32; 2] {
-    let nanoseconds = time.as_secs().wrapping_mul(1_000_000_000).wrapping_add(time.subsec_nanos().into());
+    let nanoseconds = time
+        .as_secs()
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(time.subsec_nanos().into());
     [(nanoseconds >> 32) as u32, nanoseconds as u32]
 }
 

@@ -45,10 +45,14 @@ impl Plan {
             return Err(Failure::usage("-a filesize:N needs a file: add -w FILE"));
         }
         if stop.file_size.is_some() && rotation.is_some() {
-            return Err(Failure::usage("with -b, a file's size is told by -b filesize:N, not by -a"));
+            return Err(Failure::usage(
+                "with -b, a file's size is told by -b filesize:N, not by -a",
+            ));
         }
         if stop.files.is_some() && rotation.is_none() {
-            return Err(Failure::usage("-a files:N counts files that -b ends: add -b"));
+            return Err(Failure::usage(
+                "-a files:N counts files that -b ends: add -b",
+            ));
         }
         let interface = match &args.interface {
             Some(name) => interfaces::named(name)?,
@@ -95,7 +99,11 @@ fn target(args: &args::Capture) -> Result<Target, Failure> {
         4 => Style::Date,
         _ => return Err(Failure::usage("there are -t, -tt, -ttt and -tttt")),
     };
-    let link_level = if args.link_level { LinkLevel::Shown } else { LinkLevel::Hidden };
+    let link_level = if args.link_level {
+        LinkLevel::Shown
+    } else {
+        LinkLevel::Hidden
+    };
     Ok(match &args.write {
         Some(path) => Target::File(path.clone()),
         None if args.json => Target::Json,
@@ -116,7 +124,9 @@ fn program(
         (None, None) => None,
     };
     Ok(match args.direction {
-        Direction::Out => Some(filter::outgoing_only(&given.unwrap_or_else(|| filter::accept(snap_length)))),
+        Direction::Out => Some(filter::outgoing_only(
+            &given.unwrap_or_else(|| filter::accept(snap_length)),
+        )),
         Direction::In | Direction::Inout => given,
     })
 }

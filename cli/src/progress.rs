@@ -20,7 +20,11 @@ pub(crate) struct Progress {
 impl Progress {
     /// Shows nothing, ever.
     pub(crate) fn hidden() -> Self {
-        Self { bar: None, shown: Instant::now(), packets: 0 }
+        Self {
+            bar: None,
+            shown: Instant::now(),
+            packets: 0,
+        }
     }
 
     /// Shows the counter if standard error is a terminal.
@@ -30,7 +34,10 @@ impl Progress {
             let style = ProgressStyle::with_template("{msg}");
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
         });
-        Self { bar, ..Self::hidden() }
+        Self {
+            bar,
+            ..Self::hidden()
+        }
     }
 
     /// Whether it is time to show new numbers.

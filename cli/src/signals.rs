@@ -20,10 +20,17 @@ const KILLED_BY_SIGNAL: i32 = 128;
 impl Signals {
     /// Takes the three signals over from here on.
     pub(crate) fn install() -> io::Result<Self> {
-        let signals = Self { end: Arc::default(), report: Arc::default() };
+        let signals = Self {
+            end: Arc::default(),
+            report: Arc::default(),
+        };
         for signal in [SIGINT, SIGTERM] {
             // Handlers run in this order: the first signal finds the flag down, the second finds it up.
-            flag::register_conditional_shutdown(signal, KILLED_BY_SIGNAL + signal, Arc::clone(&signals.end))?;
+            flag::register_conditional_shutdown(
+                signal,
+                KILLED_BY_SIGNAL + signal,
+                Arc::clone(&signals.end),
+            )?;
             flag::register(signal, Arc::clone(&signals.end))?;
         }
         flag::register(SIGUSR1, Arc::clone(&signals.report))?;

@@ -32,9 +32,18 @@ fn send(injector: &Injector, numbers: core::ops::Range<u64>, len: usize) -> Test
 
 fn assert_summary(ended: &Ended, captured: u64, received: u64, dropped: u64) {
     let lines: Vec<_> = ended.stderr.lines().rev().take(3).collect();
-    let number = |line: &str| line.split(' ').next().and_then(|number| number.parse().ok());
+    let number = |line: &str| {
+        line.split(' ')
+            .next()
+            .and_then(|number| number.parse().ok())
+    };
     let numbers: Vec<Option<u64>> = lines.iter().rev().map(|line| number(line)).collect();
-    assert_eq!(numbers, [Some(captured), Some(received), Some(dropped)], "{}", ended.stderr);
+    assert_eq!(
+        numbers,
+        [Some(captured), Some(received), Some(dropped)],
+        "{}",
+        ended.stderr
+    );
     assert!(
         lines[2].contains("captured")
             && lines[1].contains("received by filter")
@@ -60,7 +69,10 @@ fn packets(file: &Path) -> Vec<EnhancedPacketBlock<'static>> {
 }
 
 fn numbers(file: &Path) -> Vec<u64> {
-    packets(file).iter().map(|packet| frame::number(&packet.data).expect("a numbered frame")).collect()
+    packets(file)
+        .iter()
+        .map(|packet| frame::number(&packet.data).expect("a numbered frame"))
+        .collect()
 }
 
 fn it_stops_at_exactly_the_count() -> TestResult {
@@ -74,7 +86,11 @@ fn it_stops_at_exactly_the_count() -> TestResult {
         assert!(line.contains(" IP 192.0.2.1."), "{line}");
         assert!(line.ends_with(": UDP, length 58"), "{line}");
     }
-    assert!(ended.stderr.contains("4 packets captured"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("4 packets captured"),
+        "{}",
+        ended.stderr
+    );
     Ok(())
 }
 
@@ -85,7 +101,14 @@ fn lines_are_those_of_tcpdump() -> TestResult {
     let directory = Directory::new("lines");
     let file = directory.join("x.pcapng");
     let (pair, injector) = wire()?;
-    let to_file = Capture::start(["-i", pair.far.name(), "-c", "3", "-w", file.to_str().unwrap_or_default()]);
+    let to_file = Capture::start([
+        "-i",
+        pair.far.name(),
+        "-c",
+        "3",
+        "-w",
+        file.to_str().unwrap_or_default(),
+    ]);
     let to_lines = Capture::start(["-i", pair.far.name(), "-c", "3", "-t"]);
     send(&injector, 0..3, 100)?;
     assert!(to_file.end().status.success());
@@ -112,7 +135,10 @@ fn a_filter_from_a_file_is_the_same_filter() -> TestResult {
     let directory = Directory::new("bpf");
     let listing = directory.join("udp.bpf");
     let (pair, injector) = wire()?;
-    std::fs::write(&listing, run(["capture", "-i", pair.far.name(), "-ddd", "udp"]).stdout)?;
+    std::fs::write(
+        &listing,
+        run(["capture", "-i", pair.far.name(), "-ddd", "udp"]).stdout,
+    )?;
     let listing = listing.to_str().ok_or("a path in UTF-8")?;
     let capture = Capture::start(["-i", pair.far.name(), "--bpf", listing]);
     injector.send(&frame::numbered(0, 60))?;
@@ -129,13 +155,20 @@ fn the_snap_length_cuts_packets_and_keeps_their_length() -> TestResult {
     let (pair, injector) = wire()?;
     for expression in [None, Some("udp")] {
         let path = file.to_str().ok_or("a path in UTF-8")?;
-        let capture =
-            Capture::start(["-i", pair.far.name(), "-s", "60", "-w", path].into_iter().chain(expression));
+        let capture = Capture::start(
+            ["-i", pair.far.name(), "-s", "60", "-w", path]
+                .into_iter()
+                .chain(expression),
+        );
         send(&injector, 0..5, 1000)?;
         assert_eq!(capture.interrupt().status.code(), Some(0));
         let packets = packets(&file);
         assert_eq!(packets.len(), 5);
-        assert!(packets.iter().all(|packet| packet.data.len() == 60 && packet.original_len == 1000));
+        assert!(
+            packets
+                .iter()
+                .all(|packet| packet.data.len() == 60 && packet.original_len == 1000)
+        );
     }
     Ok(())
 }
@@ -147,13 +180,23 @@ fn a_file_is_read_by_tcpdump_and_capinfos() -> TestResult {
     let directory = Directory::new("readers");
     let file = directory.join("x.pcapng");
     let (pair, injector) = wire()?;
-    let capture =
-        Capture::start(["-i", pair.far.name(), "-w", file.to_str().unwrap_or_default(), "udp", "or", "arp"]);
+    let capture = Capture::start([
+        "-i",
+        pair.far.name(),
+        "-w",
+        file.to_str().unwrap_or_default(),
+        "udp",
+        "or",
+        "arp",
+    ]);
     send(&injector, 0..1000, 333)?;
     let ended = capture.interrupt();
     assert_summary(&ended, 1000, 1000, 0);
     assert_eq!(ended.stdout, "");
-    assert_eq!(output("tcpdump", &["-n", "-r"], &file).lines().count(), 1000);
+    assert_eq!(
+        output("tcpdump", &["-n", "-r"], &file).lines().count(),
+        1000
+    );
     let told = output("capinfos", &["-M"], &file);
     let name = format!("Name = {}", pair.far.name());
     for expected in [
@@ -174,7 +217,13 @@ fn a_file_ends_with_what_was_counted() -> TestResult {
     let directory = Directory::new("statistics");
     let file = directory.join("x.pcapng");
     let (pair, injector) = wire()?;
-    let capture = Capture::start(["-i", pair.far.name(), "-w", file.to_str().unwrap_or_default(), "udp"]);
+    let capture = Capture::start([
+        "-i",
+        pair.far.name(),
+        "-w",
+        file.to_str().unwrap_or_default(),
+        "udp",
+    ]);
     injector.send(&frame::numbered(0, 60))?;
     send(&injector, 1..8, 60)?;
     assert!(capture.interrupt().status.success());
@@ -188,7 +237,11 @@ fn a_file_ends_with_what_was_counted() -> TestResult {
         InterfaceStatisticsOption::IsbOsDrop(0),
         InterfaceStatisticsOption::IsbUsrDeliv(7),
     ] {
-        assert!(statistics.options.contains(&option), "{option:?}: {:?}", statistics.options);
+        assert!(
+            statistics.options.contains(&option),
+            "{option:?}: {:?}",
+            statistics.options
+        );
     }
     Ok(())
 }
@@ -197,7 +250,14 @@ fn a_stopped_reader_tells_where_packets_were_lost() -> TestResult {
     let directory = Directory::new("drops");
     let file = directory.join("x.pcapng");
     let (pair, injector) = wire()?;
-    let capture = Capture::start(["-i", pair.far.name(), "-B", "1", "-w", file.to_str().unwrap_or_default()]);
+    let capture = Capture::start([
+        "-i",
+        pair.far.name(),
+        "-B",
+        "1",
+        "-w",
+        file.to_str().unwrap_or_default(),
+    ]);
     send(&injector, 0..10, 1000)?;
     std::thread::sleep(Duration::from_millis(100));
     capture.signal(Signal::STOP);
@@ -208,7 +268,10 @@ fn a_stopped_reader_tells_where_packets_were_lost() -> TestResult {
     let ended = capture.interrupt();
     let packets = packets(&file);
     let lost = 4000 - packets.len() as u64;
-    assert!(lost > 1000, "a ring of 1 MiB does not hold 2,990 packets of 1,000 bytes: {lost} lost");
+    assert!(
+        lost > 1000,
+        "a ring of 1 MiB does not hold 2,990 packets of 1,000 bytes: {lost} lost"
+    );
     assert_summary(&ended, packets.len() as u64, 4000, lost);
     let told = |packet: &EnhancedPacketBlock<'_>| {
         packet.options.iter().find_map(|option| match option {
@@ -256,7 +319,10 @@ fn a_reader_that_goes_away_ends_it_quietly() -> TestResult {
     }
     assert_eq!(child.wait()?.code(), Some(0));
     std::io::Read::read_to_string(&mut stderr, &mut said)?;
-    assert!(!said.contains("cannot write") && !said.contains("panicked"), "{said}");
+    assert!(
+        !said.contains("cannot write") && !said.contains("panicked"),
+        "{said}"
+    );
     Ok(())
 }
 
@@ -266,8 +332,11 @@ fn json_lines_have_what_was_sent() -> TestResult {
     injector.send(&frame::numbered_vlan(5, 0, 80))?;
     send(&injector, 1..2, 80)?;
     let ended = capture.end();
-    let objects: Vec<serde_json::Value> =
-        ended.stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let objects: Vec<serde_json::Value> = ended
+        .stdout
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
     assert_eq!(objects[0]["vlan"]["id"], 5);
     assert_eq!(objects[1]["transport"], "udp");
     assert_eq!(objects[1]["source"], "192.0.2.1");
@@ -304,19 +373,40 @@ fn files_rotate_and_the_oldest_go() -> TestResult {
     let file = directory.join("x.pcapng");
     let (pair, injector) = wire()?;
     let path = file.to_str().ok_or("a path in UTF-8")?;
-    let capture =
-        Capture::start(["-i", pair.far.name(), "-w", path, "-b", "packets:10", "-b", "files:3", "-c", "45"]);
+    let capture = Capture::start([
+        "-i",
+        pair.far.name(),
+        "-w",
+        path,
+        "-b",
+        "packets:10",
+        "-b",
+        "files:3",
+        "-c",
+        "45",
+    ]);
     send(&injector, 0..45, 60)?;
     assert!(capture.end().status.success());
     let names = directory.names();
-    assert_eq!(names.iter().map(|name| &name[..8]).collect::<Vec<_>>(), ["x_00003_", "x_00004_", "x_00005_"]);
-    assert!(
-        names
-            .iter()
-            .all(|name| name.len() == "x_00003_20251123035500.pcapng".len() && name.ends_with(".pcapng"))
+    assert_eq!(
+        names.iter().map(|name| &name[..8]).collect::<Vec<_>>(),
+        ["x_00003_", "x_00004_", "x_00005_"]
     );
-    let held: Vec<_> = names.iter().map(|name| numbers(&directory.join(name))).collect();
-    assert_eq!(held, [Vec::from_iter(20..30), Vec::from_iter(30..40), Vec::from_iter(40..45)]);
+    assert!(names.iter().all(
+        |name| name.len() == "x_00003_20251123035500.pcapng".len() && name.ends_with(".pcapng")
+    ));
+    let held: Vec<_> = names
+        .iter()
+        .map(|name| numbers(&directory.join(name)))
+        .collect();
+    assert_eq!(
+        held,
+        [
+            Vec::from_iter(20..30),
+            Vec::from_iter(30..40),
+            Vec::from_iter(40..45)
+        ]
+    );
     Ok(())
 }
 
@@ -358,7 +448,11 @@ fn files_rotate_by_size_and_by_time() -> TestResult {
     std::thread::sleep(Duration::from_millis(700));
     send(&injector, 1..2, 60)?;
     assert!(capture.end().status.success());
-    let held: Vec<_> = directory.names().iter().map(|name| numbers(&directory.join(name))).collect();
+    let held: Vec<_> = directory
+        .names()
+        .iter()
+        .map(|name| numbers(&directory.join(name)))
+        .collect();
     assert_eq!(held, [[0], [1]]);
     Ok(())
 }
@@ -392,7 +486,12 @@ fn a_signal_ends_it_with_all_that_was_received() -> TestResult {
     let file = directory.join("x.pcapng");
     let (pair, injector) = wire()?;
     for signal in [Signal::INT, Signal::TERM] {
-        let capture = Capture::start(["-i", pair.far.name(), "-w", file.to_str().unwrap_or_default()]);
+        let capture = Capture::start([
+            "-i",
+            pair.far.name(),
+            "-w",
+            file.to_str().unwrap_or_default(),
+        ]);
         // They lie in the block that the kernel has open when the signal comes.
         send(&injector, 0..100, 60)?;
         capture.signal(signal);
@@ -410,7 +509,8 @@ fn a_user_signal_asks_for_statistics() -> TestResult {
     send(&injector, 0..3, 60)?;
     std::thread::sleep(Duration::from_millis(100));
     capture.signal(Signal::USR1);
-    capture.wait_for("3 packets captured, 3 packets received by filter, 0 packets dropped by kernel");
+    capture
+        .wait_for("3 packets captured, 3 packets received by filter, 0 packets dropped by kernel");
     send(&injector, 3..4, 60)?;
     assert_summary(&capture.interrupt(), 4, 4, 0);
     Ok(())
@@ -422,13 +522,23 @@ fn the_direction_is_heeded() -> TestResult {
     for (direction, seen) in [("in", "0 "), ("out", "1 "), ("inout", "01 ")] {
         let directory = Directory::new(&format!("direction-{direction}"));
         let file = directory.join("x.pcapng");
-        let capture =
-            Capture::start(["-i", pair.far.name(), "-Q", direction, "-w", file.to_str().unwrap_or_default()]);
+        let capture = Capture::start([
+            "-i",
+            pair.far.name(),
+            "-Q",
+            direction,
+            "-w",
+            file.to_str().unwrap_or_default(),
+        ]);
         send(&injector, 0..1, 60)?;
         send(&back, 1..2, 60)?;
         let ended = capture.interrupt();
         let numbers = numbers(&file);
-        assert_eq!(numbers.iter().map(u64::to_string).collect::<String>(), seen.trim(), "{direction}");
+        assert_eq!(
+            numbers.iter().map(u64::to_string).collect::<String>(),
+            seen.trim(),
+            "{direction}"
+        );
         assert_summary(&ended, numbers.len() as u64, numbers.len() as u64, 0);
     }
     Ok(())
@@ -464,7 +574,12 @@ fn an_interface_that_goes_away_is_an_error() -> TestResult {
     let directory = Directory::new("gone");
     let file = directory.join("x.pcapng");
     let (pair, injector) = wire()?;
-    let capture = Capture::start(["-i", pair.far.name(), "-w", file.to_str().unwrap_or_default()]);
+    let capture = Capture::start([
+        "-i",
+        pair.far.name(),
+        "-w",
+        file.to_str().unwrap_or_default(),
+    ]);
     send(&injector, 0..3, 60)?;
     pair.delete()?;
     let ended = capture.end();
@@ -478,19 +593,56 @@ fn exit_codes_tell_what_happened() -> TestResult {
     let (pair, _injector) = wire()?;
     let far = pair.far.name();
     let cases: [(&[&str], i32, &str); 8] = [
-        (&["capture", "-i", "no-such-if"], 4, "there is no interface no-such-if"),
+        (
+            &["capture", "-i", "no-such-if"],
+            4,
+            "there is no interface no-such-if",
+        ),
         (&["capture", "--bogus"], 2, "--bogus"),
-        (&["capture", "-i", far, "port", "nonsense"], 2, "filter 'port nonsense'"),
-        (&["capture", "-i", far, "-w", "/no/such/directory/x"], 1, "/no/such/directory/x"),
-        (&["capture", "-i", far, "-w", "x", "-b", "files:2"], 2, "add -b duration:"),
-        (&["capture", "-i", far, "-a", "filesize:2"], 2, "add -w FILE"),
-        (&["capture", "-i", far, "-B", "1", "-s", "262143"], 2, "smaller snap length"),
-        (&["capture", "-i", far, "--bpf", "/no/such/file"], 1, "/no/such/file"),
+        (
+            &["capture", "-i", far, "port", "nonsense"],
+            2,
+            "filter 'port nonsense'",
+        ),
+        (
+            &["capture", "-i", far, "-w", "/no/such/directory/x"],
+            1,
+            "/no/such/directory/x",
+        ),
+        (
+            &["capture", "-i", far, "-w", "x", "-b", "files:2"],
+            2,
+            "add -b duration:",
+        ),
+        (
+            &["capture", "-i", far, "-a", "filesize:2"],
+            2,
+            "add -w FILE",
+        ),
+        (
+            &["capture", "-i", far, "-B", "1", "-s", "262143"],
+            2,
+            "smaller snap length",
+        ),
+        (
+            &["capture", "-i", far, "--bpf", "/no/such/file"],
+            1,
+            "/no/such/file",
+        ),
     ];
     for (arguments, code, text) in cases {
         let ended = run(arguments);
-        assert_eq!(ended.status.code(), Some(code), "{arguments:?}: {}", ended.stderr);
-        assert!(ended.stderr.contains(text), "{arguments:?}: {}", ended.stderr);
+        assert_eq!(
+            ended.status.code(),
+            Some(code),
+            "{arguments:?}: {}",
+            ended.stderr
+        );
+        assert!(
+            ended.stderr.contains(text),
+            "{arguments:?}: {}",
+            ended.stderr
+        );
     }
     Ok(())
 }
@@ -504,15 +656,29 @@ fn without_permission_it_prints_the_setcap_line() -> TestResult {
     // In a user namespace of its own, the process has no capability over this network namespace.
     for expression in [&[][..], &["udp"]] {
         let ended = Capture::spawn(
-            Command::new("unshare").args(["--user", tool, "capture", "-i", pair.far.name()]).args(expression),
+            Command::new("unshare")
+                .args(["--user", tool, "capture", "-i", pair.far.name()])
+                .args(expression),
         )
         .end();
         assert_eq!(ended.status.code(), Some(3), "{}", ended.stderr);
-        assert!(ended.stderr.contains(&format!("sudo setcap cap_net_raw=ep {tool}")), "{}", ended.stderr);
+        assert!(
+            ended
+                .stderr
+                .contains(&format!("sudo setcap cap_net_raw=ep {tool}")),
+            "{}",
+            ended.stderr
+        );
     }
     let doctor = Capture::spawn(Command::new("unshare").args(["--user", tool, "doctor"])).end();
     assert_eq!(doctor.status.code(), Some(3));
-    assert!(doctor.stdout.contains(&format!("sudo setcap cap_net_raw=ep {tool}")), "{}", doctor.stdout);
+    assert!(
+        doctor
+            .stdout
+            .contains(&format!("sudo setcap cap_net_raw=ep {tool}")),
+        "{}",
+        doctor.stdout
+    );
     Ok(())
 }
 
@@ -535,11 +701,25 @@ fn doctor_and_the_list_name_every_interface() -> TestResult {
 fn the_default_interface_is_the_first_that_is_up() -> TestResult {
     let capture = Capture::start(["-c", "1"]);
     let alone = capture.interrupt();
-    assert!(alone.stderr.starts_with("listening on lo,"), "{}", alone.stderr);
+    assert!(
+        alone.stderr.starts_with("listening on lo,"),
+        "{}",
+        alone.stderr
+    );
     let (pair, _injector) = wire()?;
-    let first = if pair.near.index()? < pair.far.index()? { &pair.near } else { &pair.far };
+    let first = if pair.near.index()? < pair.far.index()? {
+        &pair.near
+    } else {
+        &pair.far
+    };
     let ended = Capture::start(["-c", "1"]).interrupt();
-    assert!(ended.stderr.starts_with(&format!("listening on {},", first.name())), "{}", ended.stderr);
+    assert!(
+        ended
+            .stderr
+            .starts_with(&format!("listening on {},", first.name())),
+        "{}",
+        ended.stderr
+    );
     Ok(())
 }
 

@@ -92,10 +92,18 @@ fn every_expression_compiles_to_tcpdumps_instructions() -> TestResult {
         for expression in EXPRESSIONS {
             let arguments = ["-i", interface, "-s", "96", "-ddd", expression];
             let theirs = Command::new("tcpdump").args(arguments).output()?;
-            assert!(theirs.status.success(), "{expression}: {}", String::from_utf8_lossy(&theirs.stderr));
+            assert!(
+                theirs.status.success(),
+                "{expression}: {}",
+                String::from_utf8_lossy(&theirs.stderr)
+            );
             let ours = run(["capture"].iter().chain(&arguments));
             assert!(ours.status.success(), "{expression}: {}", ours.stderr);
-            assert_eq!(ours.stdout, String::from_utf8_lossy(&theirs.stdout), "{expression} on {interface}");
+            assert_eq!(
+                ours.stdout,
+                String::from_utf8_lossy(&theirs.stdout),
+                "{expression} on {interface}"
+            );
         }
     }
     Ok(())
@@ -118,7 +126,14 @@ fn what_tcpdump_printed_is_taken_as_a_filter() -> TestResult {
     for form in ["-dd", "-ddd"] {
         let printed = run(["capture", "-i", "lo", form, "udp"]).stdout;
         std::fs::write(&file, &printed)?;
-        let read = run(["capture", "-i", "lo", form, "--bpf", file.to_str().ok_or("a path in UTF-8")?]);
+        let read = run([
+            "capture",
+            "-i",
+            "lo",
+            form,
+            "--bpf",
+            file.to_str().ok_or("a path in UTF-8")?,
+        ]);
         assert_eq!(read.stdout, printed);
     }
     Ok(())
@@ -127,7 +142,11 @@ fn what_tcpdump_printed_is_taken_as_a_filter() -> TestResult {
 fn nonsense_is_refused_with_what_libpcap_says() -> TestResult {
     let ended = run(["capture", "-i", "lo", "prot", "tcp"]);
     assert_eq!(ended.status.code(), Some(2));
-    assert!(ended.stderr.contains("filter 'prot tcp':"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("filter 'prot tcp':"),
+        "{}",
+        ended.stderr
+    );
     Ok(())
 }
 
@@ -135,9 +154,19 @@ fn a_broken_listing_is_refused_by_line() -> TestResult {
     let directory = common::Directory::new("broken");
     let file = directory.join("broken.bpf");
     std::fs::write(&file, "2\n6 0 0 1\n6 0 zero 1\n")?;
-    let ended = run(["capture", "-i", "lo", "--bpf", file.to_str().ok_or("a path in UTF-8")?]);
+    let ended = run([
+        "capture",
+        "-i",
+        "lo",
+        "--bpf",
+        file.to_str().ok_or("a path in UTF-8")?,
+    ]);
     assert_eq!(ended.status.code(), Some(2));
-    assert!(ended.stderr.contains("broken.bpf: line 3: "), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("broken.bpf: line 3: "),
+        "{}",
+        ended.stderr
+    );
     Ok(())
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Session<'p> {
     plan: &'p Plan,
     /// Whether each block's packets are written out at once: `-U`.
     unbuffered: bool,
+    /// How long packets may gather after a wake-up that brought some.
+    gather: Duration,
     signals: Signals,
     sink: Sink,
     progress: Progress,
@@ -59,7 +61,11 @@ enum Broken {
 
 impl From<io::Error> for Broken {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::BrokenPipe { Self::Pipe } else { Self::Output(error) }
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::Pipe
+        } else {
+            Self::Output(error)
+        }
     }
 }
 
@@ -78,6 +84,7 @@ impl<'p> Session<'p> {
     pub(super) fn new(
         plan: &'p Plan,
         unbuffered: bool,
+        gather: Duration,
         signals: Signals,
         sink: Sink,
         progress: Progress,
@@ -85,6 +92,7 @@ impl<'p> Session<'p> {
         Self {
             plan,
             unbuffered,
+            gather,
             signals,
             sink,
             progress,
@@ -103,8 +111,17 @@ impl<'p> Session<'p> {
         let ended = self.turns(receiver);
         self.progress.clear();
         let statistics = receiver.statistics().unwrap_or_default();
-        let closed = self.sink.close(&self.totals(&statistics)).map_err(Broken::from);
-        let said = format!("{}", Counts { captured: self.captured, statistics });
+        let closed = self
+            .sink
+            .close(&self.totals(&statistics))
+            .map_err(Broken::from);
+        let said = format!(
+            "{}",
+            Counts {
+                captured: self.captured,
+                statistics
+            }
+        );
         eprintln!("{}", said.replace(", ", "\n"));
         match ended.and(closed) {
             Ok(()) | Err(Broken::Pipe) => Ok(()),
@@ -115,11 +132,16 @@ impl<'p> Session<'p> {
 
     fn turns(&mut self, receiver: &mut Receiver<'_>) -> Result<(), Broken> {
         loop {
+            let before = self.captured;
             if self.blocks(receiver)?.is_break() || self.between(receiver)?.is_break() {
                 return Ok(());
             }
             if self.sink.is_stream() {
                 self.sink.flush()?;
+            }
+            if self.captured > before && !self.gather.is_zero() {
+                std::thread::sleep(self.gather);
+                continue;
             }
             match receiver.wait(Deadline::after(self.nap()), OnSignal::Return) {
                 Ok(Wake::TimedOut) => {
@@ -163,8 +185,8 @@ impl<'p> Session<'p> {
         let mut drops = None;
         if block.status().contains(BlockStatus::LOSING) {
             let dropped = receiver.statistics()?.drops;
-            drops =
-                Some(dropped - core::mem::replace(&mut self.told_drops, dropped)).filter(|&drops| drops > 0);
+            drops = Some(dropped - core::mem::replace(&mut self.told_drops, dropped))
+                .filter(|&drops| drops > 0);
         }
         let mut turn = ON;
         let _broken = block.for_each(|packet| {
@@ -177,7 +199,7 @@ impl<'p> Session<'p> {
         turn
     }
 
-    #[inline]
+    #[inline(always)]
     fn packet(&mut self, packet: &Packet<'_>, drops: Option<u64>, receiver: &mut Receiver<'_>) -> Turn {
         self.sink.packet(&frame_of(packet), drops)?;
         self.captured += 1;
@@ -194,13 +216,21 @@ impl<'p> Session<'p> {
     fn between(&mut self, receiver: &mut Receiver<'_>) -> Turn {
         if self.signals.take_report() {
             let statistics = receiver.statistics()?;
-            eprintln!("{}", Counts { captured: self.captured, statistics });
+            eprintln!(
+                "{}",
+                Counts {
+                    captured: self.captured,
+                    statistics
+                }
+            );
         }
         if self.progress.is_due() {
             let bytes = self.sink.output().map_or(0, |output| output.len());
             self.progress.show(self.captured, bytes, self.told_drops);
         }
-        if self.sink.output().is_some_and(|output| output.is_old()) && self.end_file(receiver)?.is_break() {
+        if self.sink.output().is_some_and(|output| output.is_old())
+            && self.end_file(receiver)?.is_break()
+        {
             return END;
         }
         match self.ending {
@@ -212,7 +242,10 @@ impl<'p> Session<'p> {
     }
 
     fn is_over(&self) -> bool {
-        self.plan.stop.duration.is_some_and(|duration| self.started.elapsed() >= duration)
+        self.plan
+            .stop
+            .duration
+            .is_some_and(|duration| self.started.elapsed() >= duration)
     }
 
     /// From here on only those packets count that the kernel has received already.
@@ -223,19 +256,35 @@ impl<'p> Session<'p> {
         if self.captured >= self.limit { END } else { ON }
     }
 
+    #[cold]
     fn end_file(&mut self, receiver: &mut Receiver<'_>) -> Turn {
         let totals = self.totals(&receiver.statistics()?);
-        let Some(output) = self.sink.output() else { return ON };
+        let Some(output) = self.sink.output() else {
+            return ON;
+        };
         output.end_file(&totals)?;
-        let enough = self.plan.stop.files.is_some_and(|files| output.finished() >= files);
+        let enough = self
+            .plan
+            .stop
+            .files
+            .is_some_and(|files| output.finished() >= files);
         if enough || !output.rotates() { END } else { ON }
     }
 
     /// How long to sleep at most.
     fn nap(&self) -> Duration {
-        let left = self.plan.stop.duration.map(|duration| duration.saturating_sub(self.started.elapsed()));
-        let last = self.ending.map(|latest| latest.saturating_duration_since(Instant::now()));
-        [left.filter(|_| last.is_none()), last].into_iter().flatten().fold(NAP, Duration::min)
+        let left = self
+            .plan
+            .stop
+            .duration
+            .map(|duration| duration.saturating_sub(self.started.elapsed()));
+        let last = self
+            .ending
+            .map(|latest| latest.saturating_duration_since(Instant::now()));
+        [left.filter(|_| last.is_none()), last]
+            .into_iter()
+            .flatten()
+            .fold(NAP, Duration::min)
     }
 
     fn link_is(&mut self, link: Link) {
@@ -251,10 +300,15 @@ impl<'p> Session<'p> {
 
     fn totals(&self, statistics: &packet::Statistics) -> Statistics {
         let before = self.plan.interface.counted;
-        let interface = interfaces::named(&self.plan.interface.name).ok().and_then(|now| {
-            let (received, dropped) = now.counted;
-            Some((received.checked_sub(before.0)?, dropped.checked_sub(before.1)?))
-        });
+        let interface = interfaces::named(&self.plan.interface.name)
+            .ok()
+            .and_then(|now| {
+                let (received, dropped) = now.counted;
+                Some((
+                    received.checked_sub(before.0)?,
+                    dropped.checked_sub(before.1)?,
+                ))
+            });
         Statistics {
             start: self.start,
             end: now(),
@@ -275,7 +329,11 @@ struct Counts {
 impl core::fmt::Display for Counts {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let packets = |count| if count == 1 { "packet" } else { "packets" };
-        let (captured, received, dropped) = (self.captured, self.statistics.packets, self.statistics.drops);
+        let (captured, received, dropped) = (
+            self.captured,
+            self.statistics.packets,
+            self.statistics.drops,
+        );
         write!(f, "{captured} {} captured, ", packets(captured))?;
         write!(f, "{received} {} received by filter, ", packets(received))?;
         write!(f, "{dropped} {} dropped by kernel", packets(dropped))

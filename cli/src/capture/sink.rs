@@ -88,6 +88,10 @@ fn describe(plan: &Plan) -> pcapng::Interface {
         link_type: plan.link_type.number(),
         snap_length: plan.snap_length,
         filter: plan.expression.clone(),
-        system: format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy()),
+        system: format!(
+            "{} {}",
+            uname.sysname().to_string_lossy(),
+            uname.release().to_string_lossy()
+        ),
     }
 }

@@ -99,7 +99,10 @@ impl Missing {
 impl Compiler {
     /// Finds libpcap the way the dynamic linker does.
     pub(crate) fn load() -> Result<Self, Missing> {
-        NAMES.iter().find_map(|name| Self::load_as(name).ok()).ok_or(Missing)
+        NAMES
+            .iter()
+            .find_map(|name| Self::load_as(name).ok())
+            .ok_or(Missing)
     }
 
     fn load_as(name: &str) -> Result<Self, libloading::Error> {
@@ -133,7 +136,9 @@ impl Compiler {
         // SAFETY: takes nothing and returns a constant string.
         let text = unsafe { (self.version)() };
         // SAFETY: as above; a NUL ends it.
-        unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+        unsafe { CStr::from_ptr(text) }
+            .to_string_lossy()
+            .into_owned()
     }
 
     /// Compiles with a handle that is open on `interface`, returning `snap_length` for what matches.
@@ -143,7 +148,8 @@ impl Compiler {
         snap_length: u32,
         expression: &str,
     ) -> Result<Vec<Instruction>, Failure> {
-        let name = CString::new(interface).map_err(|_| Failure::usage("an interface name holds no NUL"))?;
+        let name = CString::new(interface)
+            .map_err(|_| Failure::usage("an interface name holds no NUL"))?;
         let text = CString::new(expression).map_err(|_| Failure::usage("a filter holds no NUL"))?;
         let handle = Handle::open(self, &name, snap_length)?;
         handle.compile(&text)
@@ -196,7 +202,10 @@ impl<'a> Handle<'a> {
             INTERFACE_NOT_UP => Failure::interface(format_args!(
                 "{interface} is down, and libpcap compiles a filter only for an interface that is up: bring it up, or give the filter with --bpf FILE"
             )),
-            _ => Failure::runtime(format_args!("libpcap cannot open {interface}: {}", self.error())),
+            _ => Failure::runtime(format_args!(
+                "libpcap cannot open {interface}: {}",
+                self.error()
+            )),
         }
     }
 
@@ -204,11 +213,16 @@ impl<'a> Handle<'a> {
         // SAFETY: the handle is alive.
         let text = unsafe { (self.compiler.error)(self.raw.as_ptr()) };
         // SAFETY: it is the handle's own buffer, ended by NUL, copied before anything else touches the handle.
-        unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+        unsafe { CStr::from_ptr(text) }
+            .to_string_lossy()
+            .into_owned()
     }
 
     fn compile(&self, expression: &CStr) -> Result<Vec<Instruction>, Failure> {
-        let mut program = Program { len: 0, instructions: core::ptr::null_mut() };
+        let mut program = Program {
+            len: 0,
+            instructions: core::ptr::null_mut(),
+        };
         // SAFETY: the handle is activated; the program and the string are alive until it returns.
         let status = unsafe {
             (self.compiler.compile)(
@@ -229,7 +243,10 @@ impl<'a> Handle<'a> {
         let len = usize::try_from(program.len).unwrap_or(0);
         // SAFETY: pcap_compile succeeded, so `instructions` points to `len` instructions until pcap_freecode.
         let raw = unsafe { core::slice::from_raw_parts(program.instructions, len) };
-        let instructions = raw.iter().map(|raw| Instruction::new(raw.code, raw.jt, raw.jf, raw.k)).collect();
+        let instructions = raw
+            .iter()
+            .map(|raw| Instruction::new(raw.code, raw.jt, raw.jf, raw.k))
+            .collect();
         // SAFETY: the program is pcap_compile's, and `raw` is not used again.
         unsafe { (self.compiler.free_code)(&raw mut program) };
         Ok(instructions)
@@ -244,6 +261,10 @@ impl Drop for Handle<'_> {
 }
 
 fn text_of(buffer: &ErrorBuffer) -> String {
-    let bytes: Vec<u8> = buffer.iter().map(|&c| c.cast_unsigned()).take_while(|&byte| byte != 0).collect();
+    let bytes: Vec<u8> = buffer
+        .iter()
+        .map(|&c| c.cast_unsigned())
+        .take_while(|&byte| byte != 0)
+        .collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }

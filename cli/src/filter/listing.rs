@@ -23,13 +23,15 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}: ", self.line)?;
         match self.what {
-            What::NotAnInstruction => {
-                f.write_str("not an instruction: neither '{ 0x6, 0, 0, 0x00040000 },' nor '6 0 0 262144'")
-            }
+            What::NotAnInstruction => f.write_str(
+                "not an instruction: neither '{ 0x6, 0, 0, 0x00040000 },' nor '6 0 0 262144'",
+            ),
             What::Count { announced, found } => {
                 write!(f, "{announced} instructions announced, {found} found")
             }
-            What::Empty => f.write_str("no instruction: expected the output of tcpdump -dd or -ddd"),
+            What::Empty => {
+                f.write_str("no instruction: expected the output of tcpdump -dd or -ddd")
+            }
             What::TooLong => write!(f, "more than {MAX_INSTRUCTIONS} instructions"),
         }
     }
@@ -37,23 +39,36 @@ impl fmt::Display for Error {
 
 /// Reads either form; blank lines are skipped.
 pub(super) fn parse(text: &str) -> Result<Vec<Instruction>, Error> {
-    let mut lines = (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty()).peekable();
+    let mut lines = (1..)
+        .zip(text.lines().map(str::trim))
+        .filter(|(_, line)| !line.is_empty())
+        .peekable();
     let announced = lines.next_if(|(_, line)| line.parse::<usize>().is_ok());
     let mut program = Vec::new();
     let mut last = 1;
     for (line, content) in lines {
         last = line;
-        program.push(instruction(content).ok_or(Error { line, what: What::NotAnInstruction })?);
+        program.push(instruction(content).ok_or(Error {
+            line,
+            what: What::NotAnInstruction,
+        })?);
         if program.len() > MAX_INSTRUCTIONS {
-            return Err(Error { line, what: What::TooLong });
+            return Err(Error {
+                line,
+                what: What::TooLong,
+            });
         }
     }
     let found = program.len();
     match announced.and_then(|(line, count)| Some((line, count.parse().ok()?))) {
-        Some((line, announced)) if announced != found => {
-            Err(Error { line, what: What::Count { announced, found } })
-        }
-        _ if found == 0 => Err(Error { line: last, what: What::Empty }),
+        Some((line, announced)) if announced != found => Err(Error {
+            line,
+            what: What::Count { announced, found },
+        }),
+        _ if found == 0 => Err(Error {
+            line: last,
+            what: What::Empty,
+        }),
         _ => Ok(program),
     }
 }
@@ -61,7 +76,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<Instruction>, Error> {
 fn instruction(line: &str) -> Option<Instruction> {
     match line.strip_prefix('{') {
         Some(rest) => {
-            let fields = rest.strip_suffix(',').unwrap_or(rest).trim_end().strip_suffix('}')?;
+            let fields = rest
+                .strip_suffix(',')
+                .unwrap_or(rest)
+                .trim_end()
+                .strip_suffix('}')?;
             four(fields.split(','))
         }
         None => four(line.split_whitespace()),
@@ -91,11 +110,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const UDP: [Instruction; 2] = [Instruction::new(0x28, 0, 8, 0xc), Instruction::new(6, 0, 0, 262_144)];
+    const UDP: [Instruction; 2] = [
+        Instruction::new(0x28, 0, 8, 0xc),
+        Instruction::new(6, 0, 0, 262_144),
+    ];
 
     #[test]
     fn reads_a_c_array() {
-        assert_eq!(parse("{ 0x28, 0, 8, 0x0000000c },\n{ 0x6, 0, 0, 0x00040000 },\n"), Ok(UDP.to_vec()));
+        assert_eq!(
+            parse("{ 0x28, 0, 8, 0x0000000c },\n{ 0x6, 0, 0, 0x00040000 },\n"),
+            Ok(UDP.to_vec())
+        );
     }
 
     #[test]
@@ -107,21 +132,53 @@ mod tests {
     fn errors_name_their_line() {
         assert_eq!(
             parse("2\n40 0 8 12\n6 0 256 0").unwrap_err(),
-            Error { line: 3, what: What::NotAnInstruction }
+            Error {
+                line: 3,
+                what: What::NotAnInstruction
+            }
         );
-        assert_eq!(parse("{ 0x6, 0, 0 },").unwrap_err(), Error { line: 1, what: What::NotAnInstruction });
+        assert_eq!(
+            parse("{ 0x6, 0, 0 },").unwrap_err(),
+            Error {
+                line: 1,
+                what: What::NotAnInstruction
+            }
+        );
         assert_eq!(
             parse("\n3\n6 0 0 1").unwrap_err(),
-            Error { line: 2, what: What::Count { announced: 3, found: 1 } }
+            Error {
+                line: 2,
+                what: What::Count {
+                    announced: 3,
+                    found: 1
+                }
+            }
         );
-        assert_eq!(parse("\n\n").unwrap_err(), Error { line: 1, what: What::Empty });
-        assert_eq!(parse("0\n").unwrap_err(), Error { line: 1, what: What::Empty });
+        assert_eq!(
+            parse("\n\n").unwrap_err(),
+            Error {
+                line: 1,
+                what: What::Empty
+            }
+        );
+        assert_eq!(
+            parse("0\n").unwrap_err(),
+            Error {
+                line: 1,
+                what: What::Empty
+            }
+        );
     }
 
     #[test]
     fn no_more_than_the_kernel_takes() {
         assert!(parse(&"6 0 0 0\n".repeat(MAX_INSTRUCTIONS)).is_ok());
-        assert_eq!(parse(&"6 0 0 0\n".repeat(MAX_INSTRUCTIONS + 1)).unwrap_err().what, What::TooLong);
+        assert_eq!(
+            parse(&"6 0 0 0\n".repeat(MAX_INSTRUCTIONS + 1))
+                .unwrap_err()
+                .what,
+            What::TooLong
+        );
     }
 
     proptest! {

@@ -5,13 +5,18 @@ use core::net::{IpAddr, Ipv4Addr};
 use std::io::{self, Write};
 
 use etherparse::{
-    ArpOperation, ArpPacketSlice, EtherType, IpNumber, LaxIpPayloadSlice, LaxNetSlice, LaxSlicedPacket,
+    ArpOperation, ArpPacketSlice, EtherType, IpNumber, LaxIpPayloadSlice, LaxNetSlice,
+    LaxSlicedPacket,
 };
 
 use super::{Mac, layer_name, transport};
 
 /// Writes what follows the link layer; `len` is what the wire had of it.
-pub(super) fn write(out: &mut impl Write, packet: &LaxSlicedPacket<'_>, len: u32) -> io::Result<()> {
+pub(super) fn write(
+    out: &mut impl Write,
+    packet: &LaxSlicedPacket<'_>,
+    len: u32,
+) -> io::Result<()> {
     match &packet.net {
         Some(LaxNetSlice::Arp(arp)) => {
             out.write_all(b"ARP, ")?;
@@ -39,7 +44,11 @@ pub(super) fn write(out: &mut impl Write, packet: &LaxSlicedPacket<'_>, len: u32
             let datagram = Datagram {
                 source: header.source_addr().into(),
                 destination: header.destination_addr().into(),
-                len: payload_len(total, header.slice().len() + ip.extensions().slice().len(), len),
+                len: payload_len(
+                    total,
+                    header.slice().len() + ip.extensions().slice().len(),
+                    len,
+                ),
                 offset: fragment_offset(ip.extensions()),
             };
             internet(out, packet, &datagram, ip.payload())
@@ -69,15 +78,24 @@ impl fmt::Display for Endpoint {
 
 /// A total length of 0 means that the sender's hardware cuts the packet up later: then the wire's length is all there is.
 fn payload_len(total: usize, headers: usize, wire: u32) -> usize {
-    let total = if total == 0 { usize::try_from(wire).unwrap_or(usize::MAX) } else { total };
+    let total = if total == 0 {
+        usize::try_from(wire).unwrap_or(usize::MAX)
+    } else {
+        total
+    };
     total.saturating_sub(headers)
 }
 
 fn fragment_offset(extensions: &etherparse::Ipv6ExtensionsSlice<'_>) -> u16 {
-    let fragment = extensions.clone().into_iter().find_map(|extension| match extension {
-        etherparse::Ipv6ExtensionSlice::Fragment(fragment) => Some(fragment.fragment_offset().byte_offset()),
-        _ => None,
-    });
+    let fragment = extensions
+        .clone()
+        .into_iter()
+        .find_map(|extension| match extension {
+            etherparse::Ipv6ExtensionSlice::Fragment(fragment) => {
+                Some(fragment.fragment_offset().byte_offset())
+            }
+            _ => None,
+        });
     fragment.unwrap_or(0)
 }
 

@@ -9,10 +9,17 @@ use super::*;
 use crate::frame::Way;
 
 fn line(data: &[u8], tag: Option<Tag>, link_type: LinkType, link_level: LinkLevel) -> String {
-    let frame =
-        Frame { time: Duration::new(7, 9000), data, wire_len: data.len() as u32, tag, way: Way::ToUs };
+    let frame = Frame {
+        time: Duration::new(7, 9000),
+        data,
+        wire_len: data.len() as u32,
+        tag,
+        way: Way::ToUs,
+    };
     let mut out = Vec::new();
-    Lines::new(Style::Seconds, link_type, link_level).write(&mut out, &frame).unwrap();
+    Lines::new(Style::Seconds, link_type, link_level)
+        .write(&mut out, &frame)
+        .unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -22,15 +29,19 @@ fn plain(data: &[u8]) -> String {
 
 fn udp(payload: usize) -> Vec<u8> {
     let mut data = Vec::new();
-    let builder =
-        PacketBuilder::ethernet2([1; 6], [2; 6]).ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64).udp(53, 4321);
+    let builder = PacketBuilder::ethernet2([1; 6], [2; 6])
+        .ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64)
+        .udp(53, 4321);
     builder.write(&mut data, &vec![0; payload]).unwrap();
     data
 }
 
 #[test]
 fn udp_over_ipv4() {
-    assert_eq!(plain(&udp(20)), "7.000009 IP 192.0.2.1.53 > 192.0.2.2.4321: UDP, length 20\n");
+    assert_eq!(
+        plain(&udp(20)),
+        "7.000009 IP 192.0.2.1.53 > 192.0.2.2.4321: UDP, length 20\n"
+    );
 }
 
 #[test]
@@ -45,7 +56,11 @@ fn tcp_with_options() {
         TcpOptionElement::SelectiveAcknowledgementPermitted,
         TcpOptionElement::WindowScale(7),
     ];
-    builder.options(&options).unwrap().write(&mut data, &[]).unwrap();
+    builder
+        .options(&options)
+        .unwrap()
+        .write(&mut data, &[])
+        .unwrap();
     assert!(plain(&data).starts_with("7.000009 IP 192.0.2.1.1234 > 192.0.2.2.80: Flags [S], seq 5, win 512, options [mss 1460,sackOK,wscale 7"));
     assert!(plain(&data).ends_with("], length 0\n"));
 }
@@ -64,9 +79,20 @@ fn a_segment_with_data_says_from_where_to_where() {
 
 #[test]
 fn a_cut_packet_has_its_true_length() {
-    assert_eq!(plain(&udp(200)[..60]), "7.000009 IP 192.0.2.1.53 > 192.0.2.2.4321: UDP, length 200\n");
-    assert!(plain(&udp(200)[..36]).contains("[|udp]"), "{}", plain(&udp(200)[..36]));
-    assert!(plain(&udp(200)[..20]).contains("[|ip]"), "{}", plain(&udp(200)[..20]));
+    assert_eq!(
+        plain(&udp(200)[..60]),
+        "7.000009 IP 192.0.2.1.53 > 192.0.2.2.4321: UDP, length 200\n"
+    );
+    assert!(
+        plain(&udp(200)[..36]).contains("[|udp]"),
+        "{}",
+        plain(&udp(200)[..36])
+    );
+    assert!(
+        plain(&udp(200)[..20]).contains("[|ip]"),
+        "{}",
+        plain(&udp(200)[..20])
+    );
     assert_eq!(plain(&[0; 13]), "7.000009 [|ether], length 13\n");
 }
 
@@ -95,7 +121,10 @@ fn address_resolution() {
         target_ipv4: [192, 0, 2, 2],
     };
     data.extend(request.to_bytes());
-    assert_eq!(plain(&data), "7.000009 ARP, Request who-has 192.0.2.2 tell 192.0.2.1, length 28\n");
+    assert_eq!(
+        plain(&data),
+        "7.000009 ARP, Request who-has 192.0.2.2 tell 192.0.2.1, length 28\n"
+    );
 }
 
 #[test]
@@ -110,7 +139,10 @@ fn an_unknown_ethertype_is_printed_in_hex() {
 
 #[test]
 fn a_tag_that_the_kernel_took_out_is_shown() {
-    let tag = Some(Tag { protocol: 0x8100, control: 0x6005 });
+    let tag = Some(Tag {
+        protocol: 0x8100,
+        control: 0x6005,
+    });
     assert_eq!(
         line(&udp(20), tag, LinkType::Ethernet, LinkLevel::Hidden),
         "7.000009 vlan 5, p 3, IP 192.0.2.1.53 > 192.0.2.2.4321: UDP, length 20\n"

@@ -13,7 +13,11 @@ use super::net::{Datagram, Endpoint};
 
 const UDP_HEADER: usize = 8;
 
-pub(super) fn write(out: &mut impl Write, transport: &TransportSlice<'_>, ip: &Datagram) -> io::Result<()> {
+pub(super) fn write(
+    out: &mut impl Write,
+    transport: &TransportSlice<'_>,
+    ip: &Datagram,
+) -> io::Result<()> {
     match transport {
         TransportSlice::Tcp(tcp) => {
             write!(
@@ -29,9 +33,15 @@ pub(super) fn write(out: &mut impl Write, transport: &TransportSlice<'_>, ip: &D
                 0 => ip.len,
                 len => len,
             };
-            let (source, destination) =
-                (Endpoint(ip.source, udp.source_port()), Endpoint(ip.destination, udp.destination_port()));
-            write!(out, "{source} > {destination}: UDP, length {}", len.saturating_sub(UDP_HEADER))
+            let (source, destination) = (
+                Endpoint(ip.source, udp.source_port()),
+                Endpoint(ip.destination, udp.destination_port()),
+            );
+            write!(
+                out,
+                "{source} > {destination}: UDP, length {}",
+                len.saturating_sub(UDP_HEADER)
+            )
         }
         TransportSlice::Icmpv4(icmp) => {
             write!(out, "{} > {}: ICMP ", ip.source, ip.destination)?;
@@ -43,7 +53,11 @@ pub(super) fn write(out: &mut impl Write, transport: &TransportSlice<'_>, ip: &D
             icmpv6(out, icmp)?;
             write!(out, ", length {}", ip.len)
         }
-        TransportSlice::Igmp(_) => write!(out, "{} > {}: igmp, length {}", ip.source, ip.destination, ip.len),
+        TransportSlice::Igmp(_) => write!(
+            out,
+            "{} > {}: igmp, length {}",
+            ip.source, ip.destination, ip.len
+        ),
     }
 }
 
@@ -68,7 +82,8 @@ impl fmt::Display for TcpFlags {
             return f.write_str("none");
         }
         let set = (0..8).filter(|bit| self.0 >> bit & 1 == 1);
-        set.map(|bit| Self::LETTERS[bit]).try_for_each(|letter| f.write_char(letter))
+        set.map(|bit| Self::LETTERS[bit])
+            .try_for_each(|letter| f.write_char(letter))
     }
 }
 
@@ -109,7 +124,9 @@ fn options(out: &mut impl Write, tcp: &TcpSlice<'_>) -> io::Result<()> {
             Ok(TcpOptionElement::SelectiveAcknowledgement(first, more)) => {
                 let blocks = core::iter::once(first).chain(more.into_iter().flatten());
                 write!(out, "sack {} ", blocks.clone().count())?;
-                blocks.into_iter().try_for_each(|(left, right)| write!(out, "{{{left}:{right}}}"))
+                blocks
+                    .into_iter()
+                    .try_for_each(|(left, right)| write!(out, "{{{left}:{right}}}"))
             }
             Ok(TcpOptionElement::Timestamp(value, echo)) => {
                 write!(out, "TS val {value} ecr {echo}")

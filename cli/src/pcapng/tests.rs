@@ -24,7 +24,13 @@ fn interface() -> Interface {
 }
 
 fn frame(data: &[u8]) -> Frame<'_> {
-    Frame { time: TIME, data, wire_len: 1500, tag: None, way: Way::ToUs }
+    Frame {
+        time: TIME,
+        data,
+        wire_len: 1500,
+        tag: None,
+        way: Way::ToUs,
+    }
 }
 
 fn blocks(file: &[u8]) -> Vec<Block<'static>> {
@@ -39,9 +45,12 @@ fn blocks(file: &[u8]) -> Vec<Block<'static>> {
 /// The packets of `file`: time, bytes on the wire, captured bytes, options.
 fn packets(file: &[u8]) -> Vec<(Duration, u32, Vec<u8>, Vec<EnhancedPacketOption<'static>>)> {
     let packet = |block| match block {
-        Block::EnhancedPacket(packet) => {
-            Some((packet.timestamp, packet.original_len, packet.data.into_owned(), packet.options))
-        }
+        Block::EnhancedPacket(packet) => Some((
+            packet.timestamp,
+            packet.original_len,
+            packet.data.into_owned(),
+            packet.options,
+        )),
         _ => None,
     };
     blocks(file).into_iter().filter_map(packet).collect()
@@ -85,7 +94,10 @@ fn every_way_has_its_flags() {
         (Way::Outgoing, 0b000_10),
     ];
     for (way, flags) in ways {
-        let file = written(&[Frame { way, ..frame(&[0; 60]) }]);
+        let file = written(&[Frame {
+            way,
+            ..frame(&[0; 60])
+        }]);
         assert_eq!(packets(&file)[0].3, [EnhancedPacketOption::Flags(flags)]);
     }
 }
@@ -102,8 +114,16 @@ fn drops_are_told_where_they_are_known() {
 #[test]
 fn a_tag_goes_back_to_where_it_was() {
     let data: Vec<u8> = (0..60).collect();
-    let tag = Some(Tag { protocol: 0x8100, control: 0x2005 });
-    let (_, wire_len, bytes, _) = packets(&written(&[Frame { tag, wire_len: 60, ..frame(&data) }])).remove(0);
+    let tag = Some(Tag {
+        protocol: 0x8100,
+        control: 0x2005,
+    });
+    let (_, wire_len, bytes, _) = packets(&written(&[Frame {
+        tag,
+        wire_len: 60,
+        ..frame(&data)
+    }]))
+    .remove(0);
     assert_eq!(wire_len, 64);
     assert_eq!(bytes[..12], data[..12]);
     assert_eq!(bytes[12..16], [0x81, 0x00, 0x20, 0x05]);
@@ -112,8 +132,15 @@ fn a_tag_goes_back_to_where_it_was() {
 
 #[test]
 fn a_tag_does_not_lengthen_a_packet_beyond_the_snap_length() {
-    let tag = Some(Tag { protocol: 0x8100, control: 5 });
-    let (_, wire_len, bytes, _) = packets(&written(&[Frame { tag, ..frame(&[7; 96]) }])).remove(0);
+    let tag = Some(Tag {
+        protocol: 0x8100,
+        control: 5,
+    });
+    let (_, wire_len, bytes, _) = packets(&written(&[Frame {
+        tag,
+        ..frame(&[7; 96])
+    }]))
+    .remove(0);
     assert_eq!(bytes.len(), 96);
     assert_eq!(wire_len, 1504);
 }
@@ -158,7 +185,10 @@ fn a_second_file_is_whole_too() {
 
 #[test]
 fn an_option_too_long_for_its_length_is_left_out() {
-    let long = Interface { filter: Some("x".repeat(70_000)), ..interface() };
+    let long = Interface {
+        filter: Some("x".repeat(70_000)),
+        ..interface()
+    };
     let mut writer = Writer::new(Vec::new(), &long).unwrap();
     writer.flush().unwrap();
     assert_eq!(blocks(&writer.out).len(), 1);
@@ -176,7 +206,10 @@ fn a_failed_write_is_told_and_not_repeated() {
         }
     }
     let mut writer = Writer::new(Full, &interface()).unwrap();
-    assert_eq!(writer.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!(
+        writer.flush().unwrap_err().kind(),
+        io::ErrorKind::StorageFull
+    );
     assert!(writer.flush().is_err() || writer.filled == 0);
 }
 
@@ -204,8 +237,16 @@ proptest! {
 #[test]
 fn more_than_the_buffer_holds_reaches_the_file_in_order() {
     let bytes = [0x5a; 96];
-    let frames: Vec<_> =
-        (0..20_000).map(|n| Frame { time: Duration::from_nanos(n), ..frame(&bytes) }).collect();
+    let frames: Vec<_> = (0..20_000)
+        .map(|n| Frame {
+            time: Duration::from_nanos(n),
+            ..frame(&bytes)
+        })
+        .collect();
     let read = packets(&written(&frames));
-    assert!(read.iter().map(|packet| packet.0).eq((0..20_000).map(Duration::from_nanos)));
+    assert!(
+        read.iter()
+            .map(|packet| packet.0)
+            .eq((0..20_000).map(Duration::from_nanos))
+    );
 }

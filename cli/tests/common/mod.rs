@@ -36,7 +36,9 @@ impl Directory {
     /// The names in it, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).expect("the directory is there");
-        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let name = |entry: std::io::Result<fs::DirEntry>| {
+            entry.unwrap().file_name().into_string().unwrap()
+        };
         let mut names: Vec<_> = entries.map(name).collect();
         names.sort();
         names
@@ -90,14 +92,22 @@ impl Capture {
             stdout.read_to_end(&mut bytes).expect("the tool's output");
             bytes
         });
-        Self { child, stderr, stdout: Some(reader), said: String::new() }
+        Self {
+            child,
+            stderr,
+            stdout: Some(reader),
+            said: String::new(),
+        }
     }
 
     /// Reads standard error up to a line that holds `text`.
     pub(crate) fn wait_for(&mut self, text: &str) {
         loop {
             let mut line = String::new();
-            let read = self.stderr.read_line(&mut line).expect("text on standard error");
+            let read = self
+                .stderr
+                .read_line(&mut line)
+                .expect("text on standard error");
             self.said.push_str(&line);
             if line.contains(text) {
                 return;
@@ -124,9 +134,21 @@ impl Capture {
             }
             std::thread::sleep(Duration::from_millis(2));
         };
-        self.stderr.read_to_string(&mut self.said).expect("text on standard error");
-        let bytes = self.stdout.take().expect("taken once").join().expect("the reader");
-        Ended { status, stdout: String::from_utf8_lossy(&bytes).into_owned(), bytes, stderr: self.said }
+        self.stderr
+            .read_to_string(&mut self.said)
+            .expect("text on standard error");
+        let bytes = self
+            .stdout
+            .take()
+            .expect("taken once")
+            .join()
+            .expect("the reader");
+        Ended {
+            status,
+            stdout: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
+            stderr: self.said,
+        }
     }
 
     /// Ends it as Ctrl-C does.
@@ -152,7 +174,11 @@ pub(crate) fn has(program: &str) -> bool {
 
 /// What the program prints, which must succeed.
 pub(crate) fn output(program: &str, arguments: &[&str], file: &Path) -> String {
-    let output = Command::new(program).args(arguments).arg(file).output().expect("the program starts");
+    let output = Command::new(program)
+        .args(arguments)
+        .arg(file)
+        .output()
+        .expect("the program starts");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program}: {errors}");
     String::from_utf8_lossy(&output.stdout).into_owned()
