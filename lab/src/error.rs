@@ -30,7 +30,8 @@ pub enum LabError {
         /// What the kernel answered.
         errno: Errno,
     },
-    /// The kernel answered a netlink request with something that this crate cannot read.
+    /// The kernel answered a netlink request, or filled a file of /proc, with something that this
+    /// crate cannot read.
     Unreadable(String),
 }
 

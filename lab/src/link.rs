@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rustix::fd::AsRawFd;
 use rustix::io::Errno;
 
 use crate::counters::Counters;
@@ -45,6 +46,8 @@ pub struct LinkFacts {
     pub address: [u8; 6],
     /// How many users have asked for promiscuous mode.
     pub promiscuity: u32,
+    /// How many users have asked for every multicast frame (`IFLA_ALLMULTI`, Linux 5.19; 0 before).
+    pub all_multicast: u32,
     /// Transmit queues.
     pub tx_queues: u32,
     /// Receive queues.
@@ -176,6 +179,16 @@ impl Link {
         offload::get(&self.home.rtnl, &self.name, offload).map_err(|error| self.named_error(error))
     }
 
+    /// Moves the interface to another namespace, where it arrives under its name, and down. This
+    /// handle stays where it is.
+    #[doc(alias = "IFLA_NET_NS_FD")]
+    pub fn move_to(&self, namespace: &Namespace) -> Result<(), LabError> {
+        self.change(
+            "move the interface to another namespace",
+            self.message([LinkAttribute::NetNsFd(namespace.fd().as_raw_fd())]),
+        )
+    }
+
     /// Deletes the interface, and with one end of a veth the other.
     pub fn delete(&self) -> Result<(), LabError> {
         self.must_be_ours()?;
@@ -243,6 +256,7 @@ fn facts_of(answer: &LinkMessage) -> LinkFacts {
         mtu: 0,
         address: [0; 6],
         promiscuity: 0,
+        all_multicast: 0,
         tx_queues: 0,
         rx_queues: 0,
         counters: Counters::default(),
@@ -254,6 +268,7 @@ fn facts_of(answer: &LinkMessage) -> LinkFacts {
                 facts.address = bytes.as_slice().try_into().unwrap_or_default()
             }
             LinkAttribute::Promiscuity(count) => facts.promiscuity = *count,
+            LinkAttribute::AllMulticast(count) => facts.all_multicast = *count,
             LinkAttribute::NumTxQueues(count) => facts.tx_queues = *count,
             LinkAttribute::NumRxQueues(count) => facts.rx_queues = *count,
             LinkAttribute::Stats64(stats) => facts.counters = Counters::from(stats),

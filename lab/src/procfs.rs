@@ -39,6 +39,37 @@ pub fn thread_cpu_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
+/// What a thread did for a while, as the kernel accounts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Activity {
+    /// How often it went to sleep and was woken (`voluntary_ctxt_switches`).
+    pub sleeps: u64,
+    /// Processor time that it used, in user and kernel mode: what a thread that never sleeps shows.
+    pub processor: Duration,
+}
+
+/// Runs `work` and tells what the calling thread did meanwhile.
+#[doc(alias = "voluntary_ctxt_switches")]
+pub fn activity_of<T>(work: impl FnOnce() -> T) -> Result<(T, Activity), LabError> {
+    let (sleeps, processor) = (thread_sleeps()?, thread_cpu_time());
+    let done = work();
+    let activity = Activity {
+        processor: thread_cpu_time() - processor,
+        sleeps: thread_sleeps()? - sleeps,
+    };
+    Ok((done, activity))
+}
+
+fn thread_sleeps() -> Result<u64, LabError> {
+    const FILE: &str = "/proc/thread-self/status";
+    let status = fs::read_to_string(FILE).map_err(LabError::doing_io("read a thread's status"))?;
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+        .and_then(|count| count.trim().parse().ok())
+        .ok_or_else(|| LabError::Unreadable(format!("{FILE} without its count of sleeps")))
+}
+
 fn entries(directory: &str) -> Result<usize, LabError> {
     Ok(fs::read_dir(directory)
         .map_err(LabError::doing_io("list a directory of /proc/self"))?

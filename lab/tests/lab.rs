@@ -290,6 +290,37 @@ fn processor_time_is_this_threads_alone() -> TestResult {
     Ok(())
 }
 
+fn sleeping_and_spinning_are_told_apart() -> TestResult {
+    let ((), slept) = procfs::activity_of(|| {
+        for _ in 0..20 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    })?;
+    assert!((20..30).contains(&slept.sleeps), "{slept:?}");
+    let ((), spun) = procfs::activity_of(|| {
+        let start = procfs::thread_cpu_time();
+        while procfs::thread_cpu_time() - start < Duration::from_millis(20) {}
+    })?;
+    assert!(
+        spun.sleeps < 10 && spun.processor >= Duration::from_millis(20),
+        "{spun:?}"
+    );
+    Ok(())
+}
+
+fn a_link_moves_to_another_namespace() -> TestResult {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let elsewhere = Namespace::new()?;
+    pair.far.move_to(&elsewhere)?;
+    assert!(matches!(
+        pair.far.facts(),
+        Err(LabError::NoSuchInterface(_))
+    ));
+    let there = elsewhere.run(|| Link::named(pair.far.name()))??;
+    assert!(!there.facts()?.is_up());
+    Ok(())
+}
+
 suite![
     the_counters_see_what_was_sent_and_received,
     a_fresh_pair_is_silent,
@@ -304,8 +335,10 @@ suite![
     the_kernel_speaks_where_it_has_an_address,
     every_offload_can_be_switched,
     the_outer_tag_is_taken_out_on_receipt_whatever_the_offloads,
+    a_link_moves_to_another_namespace,
     a_panic_in_a_namespace_reaches_its_caller;
     alone: the_count_of_descriptors_and_maps_is_exact,
     the_lab_leaves_no_descriptor_behind,
     processor_time_is_this_threads_alone,
+    sleeping_and_spinning_are_told_apart,
 ];

@@ -62,9 +62,25 @@ fn word<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
 }
 
 impl<H: Handle> Block<H> {
+    /// Reads the header of a block that a ring of this geometry has just handed out: for runtimes
+    /// that map rings themselves. Those that receive through [`Socket`](super::Socket) have no use
+    /// for it.
+    ///
+    /// `None` where the header is none that the kernel writes, and for every block once the ring is
+    /// corrupt ([`Slots::is_corrupt`](handoff::Slots::is_corrupt)): the block then goes back to the
+    /// kernel unread. The bytes are never trusted: a geometry that is not the ring's makes the ring
+    /// corrupt, and nothing worse.
+    #[must_use]
+    pub fn open(guard: handoff::Block<H>, geometry: &Geometry) -> Option<Self> {
+        if guard.slots().is_corrupt() {
+            return None;
+        }
+        Self::check(guard, Shape::of(geometry))
+    }
+
     /// Checks the header of a block that was just taken; a bad one marks the ring corrupt.
     #[inline]
-    pub(super) fn open(guard: handoff::Block<H>, shape: Shape) -> Option<Self> {
+    pub(super) fn check(guard: handoff::Block<H>, shape: Shape) -> Option<Self> {
         let bytes = guard.bytes();
         let read = |offset| word(bytes, offset).map(u32::from_ne_bytes);
         let header = (|| {
@@ -161,11 +177,22 @@ impl<H: Handle> Block<H> {
         }
     }
 
+    /// Tells this block from those of other rings, whose numbers start at 1 too.
+    #[inline(always)]
+    fn address(&self) -> usize {
+        self.guard.bytes().as_ptr().addr()
+    }
+
+    fn gave(&self, position: &Position) -> bool {
+        position.block == self.address() && position.sequence == self.sequence
+    }
+
     /// The place of the first packet.
     #[inline(always)]
     #[must_use]
     pub fn start(&self) -> Position {
         Position {
+            block: self.address(),
             sequence: self.sequence,
             next: self.shape.first_packet as usize - LENT_FROM,
             left: self.packets,
@@ -185,11 +212,11 @@ impl<H: Handle> Block<H> {
         self.records().each(self.start(), f)
     }
 
-    /// The packet at `position`, which moves on to the next; `None` after the last, and for a
-    /// position of another block.
+    /// The packet at `position`, which moves on to the next; `None` after the last. A position of
+    /// another block stays where it is, and brings `None`.
     #[inline]
     pub fn packet(&self, position: &mut Position) -> Option<Packet<'_>> {
-        if position.sequence != self.sequence {
+        if !self.gave(position) {
             return None;
         }
         self.records().read_on(position, 0)
@@ -198,7 +225,7 @@ impl<H: Handle> Block<H> {
     /// The captured bytes of the packet at `position`, for writing, as [`packet`](Self::packet).
     #[inline]
     pub fn packet_mut(&mut self, position: &mut Position) -> Option<&mut [u8]> {
-        if position.sequence != self.sequence {
+        if !self.gave(position) {
             return None;
         }
         let end = self.length as usize - LENT_FROM;

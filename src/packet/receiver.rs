@@ -5,7 +5,7 @@ use core::ops::ControlFlow;
 use rustix::fd::BorrowedFd;
 
 use super::watch::{Readable, Watch};
-use super::{Block, Packet, Statistics};
+use super::{Block, Interface, Packet, Statistics};
 use crate::error::Error;
 use crate::handoff::{self, Slots};
 use crate::wait::{Deadline, OnSignal, Wake};
@@ -52,7 +52,7 @@ impl<'r> Receiver<'r> {
         if self.ring.slots().is_corrupt() {
             return None;
         }
-        Block::open(self.ring.next_block()?, self.watch.shape())
+        Block::check(self.ring.next_block()?, self.watch.shape())
     }
 
     /// The socket, for an executor's or an epoll's own handle over it.
@@ -126,6 +126,18 @@ impl<'r> Receiver<'r> {
                 Wake::Interrupted => return Ok(Ended::Interrupted),
             }
         }
+    }
+
+    /// Binds to another interface, or to one that was removed and made again, with the same ring.
+    ///
+    /// What the ring holds of the old interface stays readable, and blocks that are out stay out.
+    /// Memberships do not move along. `bind`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: ENODEV where there is no such interface; the socket stays bound as it was.
+    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
+        self.watch.rebind(self.fd, interface)
     }
 
     /// Counts since the socket was bound. `getsockopt(PACKET_STATISTICS)`.

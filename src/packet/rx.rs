@@ -117,6 +117,13 @@ impl Rings for Rx {
     type Bound = BoundRx;
 }
 
+/// Binds the socket to an interface and a protocol (host byte order).
+pub(super) fn bind(fd: BorrowedFd<'_>, interface: Interface, protocol: u16) -> Result<(), Error> {
+    sys::bind(fd, interface.raw(), protocol).map_err(Error::system(Operation::Bind {
+        interface: interface.index(),
+    }))
+}
+
 /// A mapped receive ring.
 #[derive(Debug)]
 pub struct MappedRx {
@@ -127,16 +134,12 @@ pub struct MappedRx {
 impl MappedRx {
     /// Binds the socket; from here on packets arrive.
     pub(super) fn bind(&self, fd: BorrowedFd<'_>, interface: Interface) -> Result<(), Error> {
-        sys::bind(fd, interface.raw(), self.wanted.protocol).map_err(Error::system(
-            Operation::Bind {
-                interface: interface.index(),
-            },
-        ))
+        bind(fd, interface, self.wanted.protocol)
     }
 
     pub(super) fn into_bound(self, interface: Interface) -> BoundRx {
         BoundRx {
-            watch: Watch::new(&self.wanted.geometry, interface),
+            watch: Watch::new(&self.wanted.geometry, interface, self.wanted.protocol),
             mapped: self,
         }
     }
@@ -158,13 +161,6 @@ impl BoundRx {
 
     pub(super) fn interface(&self) -> Interface {
         self.watch.interface()
-    }
-
-    /// Binds to another interface with the same ring.
-    pub(super) fn rebind(&mut self, fd: BorrowedFd<'_>, interface: Interface) -> Result<(), Error> {
-        self.mapped.bind(fd, interface)?;
-        self.watch.rebound(interface);
-        Ok(())
     }
 
     #[cfg(feature = "alloc")]

@@ -3,7 +3,7 @@
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::watch::{Readable, Watch};
-use super::{Block, Statistics};
+use super::{Block, Interface, Statistics};
 use crate::error::Error;
 use crate::handoff::{self, Slots};
 use crate::sys::{MappedRing, Owner};
@@ -36,7 +36,7 @@ impl SharedReceiver {
         if self.ring.shared().is_corrupt() {
             return None;
         }
-        Block::open(self.ring.next_block()?, self.watch.shape())
+        Block::check(self.ring.next_block()?, self.watch.shape())
     }
 
     /// Says whether the link is down or gone, or the ring corrupt:
@@ -59,6 +59,17 @@ impl SharedReceiver {
     pub fn wait(&mut self, deadline: Deadline, on_signal: OnSignal) -> Result<Wake, Error> {
         let fd = self.ring.shared().owner().as_fd();
         self.watch.wait(&self.ring, fd, deadline, on_signal)
+    }
+
+    /// Binds to another interface with the same ring:
+    /// [`Receiver::rebind`](super::Receiver::rebind).
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::rebind`](super::Receiver::rebind).
+    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
+        let fd = self.ring.shared().owner().as_fd();
+        self.watch.rebind(fd, interface)
     }
 
     /// Counts since the socket was bound: [`Receiver::statistics`](super::Receiver::statistics).

@@ -196,15 +196,13 @@ impl Socket<Bound<Rx>> {
         self.receiver().statistics()
     }
 
-    /// Binds to another interface, or to one that was removed and made again, with the same ring.
-    ///
-    /// What the ring holds of the old interface stays readable. Memberships do not move along.
+    /// Binds to another interface with the same ring: [`Receiver::rebind`].
     ///
     /// # Errors
     ///
-    /// [`Error::System`]: ENODEV where there is no such interface; the socket stays bound as it was.
+    /// As [`Receiver::rebind`].
     pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
-        self.state.rings.rebind(self.state.fd.as_fd(), interface)
+        self.receiver().rebind(interface)
     }
 
     /// The interface that the socket was last bound to.

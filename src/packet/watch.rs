@@ -6,6 +6,7 @@ use rustix::io::Errno;
 
 use super::block::Shape;
 use super::link::Link;
+use super::rx::bind;
 use super::statistics::{Statistics, Sums};
 use super::{Geometry, Interface};
 use crate::error::{Error, Operation};
@@ -24,6 +25,8 @@ pub(super) struct Watch {
     link: Link,
     sums: Sums,
     shape: Shape,
+    /// What the socket is bound to beside the interface, in host byte order.
+    protocol: u16,
     /// How long a wait sleeps where the kernel cannot wake it.
     nap: Timespec,
 }
@@ -40,7 +43,7 @@ enum Listen {
 }
 
 impl Watch {
-    pub(super) fn new(geometry: &Geometry, interface: Interface) -> Self {
+    pub(super) fn new(geometry: &Geometry, interface: Interface, protocol: u16) -> Self {
         /// Stands for a retire timeout that the kernel chose, in milliseconds.
         const KERNEL_CHOICE: u32 = 8;
         let ms = match geometry.retire_timeout_ms() {
@@ -51,6 +54,7 @@ impl Watch {
             link: Link::new(interface),
             sums: Sums::default(),
             shape: Shape::of(geometry),
+            protocol,
             nap: Timespec {
                 tv_sec: i64::from(ms / 1000),
                 tv_nsec: i64::from(ms % 1000) * 1_000_000,
@@ -62,9 +66,11 @@ impl Watch {
         self.link.interface()
     }
 
-    /// The socket was bound to another interface.
-    pub(super) fn rebound(&mut self, interface: Interface) {
+    /// Binds to another interface, whose link nothing is known of yet.
+    pub(super) fn rebind(&mut self, fd: BorrowedFd<'_>, interface: Interface) -> Result<(), Error> {
+        bind(fd, interface, self.protocol)?;
         self.link = Link::new(interface);
+        Ok(())
     }
 
     #[inline]
@@ -99,11 +105,13 @@ impl Watch {
     ) -> Result<Wake, Error> {
         let mut listen = Listen::Blocks;
         loop {
-            if ring.is_ready() {
-                return Ok(Wake::Ready);
-            }
+            // First: of a corrupt ring nothing is handed out, so a block that is ready there would
+            // bring the caller back here at once, for ever.
             if ring.slots().is_corrupt() {
                 return Err(Error::Corrupt);
+            }
+            if ring.is_ready() {
+                return Ok(Wake::Ready);
             }
             self.link.news()?;
             let heard = match self.poll_once(fd, listen, deadline) {
