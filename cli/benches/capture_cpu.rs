@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p packet-ring-cli --bench capture_cpu` with tcpdump installed. Each run makes a file in memory
 //! (`/dev/shm`) from 2,000,000 frames of 64 bytes that another core sends over a veth pair, with a ring of 64 MiB. What is
-//! compared is the user and system time of the whole process, from its start to its end. A run counts only if nothing was
+//! compared is the user and system time of the whole process, from its start to its end; beside it stands the part while it
+//! captures, without setting up the ring. A run counts only if nothing was
 //! lost, by the number of packets in the file. `RUNS`, `FRAMES` and `DIRECTORY` in the environment change the defaults.
 
 use core::time::Duration;
@@ -27,8 +28,9 @@ type Outcome<T> = Result<T, Box<dyn core::error::Error>>;
 struct Run {
     /// User and system time of the process.
     cpu: Duration,
+    /// The part of it from the first frame to the last: without start, ring and end.
+    flood: Duration,
     packets: u64,
-    bytes: u64,
 }
 
 fn main() -> Outcome<()> {
@@ -47,9 +49,8 @@ fn main() -> Outcome<()> {
     let ours = ["capture", "-i", far, "-B", "64", "-w", path];
     let theirs = ["-i", far, "-B", "65536", "-n", "-w", path];
 
-    println!(
-        "run   packet-ring ns   tcpdump ns   ratio   (user and system time of the process, a packet)"
-    );
+    println!("ns a packet    whole process                   while it captures");
+    println!("run         packet-ring  tcpdump  ratio   packet-ring  tcpdump  ratio");
     let mut ratios = Vec::new();
     for run in 1..=runs {
         let a = once(
@@ -60,12 +61,14 @@ fn main() -> Outcome<()> {
             frames,
         )?;
         let b = once(&pair, "tcpdump", &theirs, &file, frames)?;
-        let [a_ns, b_ns] = [&a, &b].map(|run| run.cpu.as_nanos() as f64 / frames as f64);
+        let nanoseconds = |time: Duration| time.as_nanos() as f64 / frames as f64;
+        let [whole, their_whole, flood, their_flood] =
+            [a.cpu, b.cpu, a.flood, b.flood].map(nanoseconds);
+        let ratio = whole / their_whole;
+        print!("{run:3} {whole:19.1} {their_whole:8.1} {ratio:6.3}");
         println!(
-            "{run:3} {a_ns:16.1} {b_ns:12.1} {:7.3}   {} and {} bytes",
-            a_ns / b_ns,
-            a.bytes,
-            b.bytes
+            " {flood:13.1} {their_flood:8.1} {:6.3}",
+            flood / their_flood
         );
         if a.packets < frames || b.packets < frames {
             println!(
@@ -73,7 +76,7 @@ fn main() -> Outcome<()> {
                 a.packets, b.packets
             );
         } else {
-            ratios.push(a_ns / b_ns);
+            ratios.push(ratio);
         }
     }
     ratios.sort_by(f64::total_cmp);
@@ -119,8 +122,6 @@ fn once(
         }
     }
     let setup = spent(&child)?;
-    let mut perf = env::var("PERF").ok().filter(|_| program.contains("packet-ring")).map(|out| Command::new("perf").args(["record", "-q", "-F", "10000", "-g", "-o", &out, "-p", &child.id().to_string()]).spawn().unwrap());
-    thread::sleep(Duration::from_millis(300));
     thread::scope(|scope| {
         scope
             .spawn(|| flood(pair, frames))
@@ -129,20 +130,17 @@ fn once(
     })??;
     thread::sleep(SETTLE);
     let flood = spent(&child)?;
-    if let Some(perf) = &mut perf { kill_process(Pid::from_child(perf), Signal::INT)?; perf.wait()?; }
     let cpu = end(&mut child)?;
     stderr.read_to_string(&mut said)?;
     let packets = said.lines().find(|line| line.contains(" captured"));
     let packets = packets
         .and_then(|line| line.split(' ').next()?.parse().ok())
         .ok_or(said.clone())?;
-    let bytes = fs::metadata(file)?.len();
     fs::remove_file(file)?;
-    eprintln!("    {program}: setup {:?}, flood {:?}, end {:?}", setup, flood - setup, cpu - flood);
     Ok(Run {
         cpu,
+        flood: flood - setup,
         packets,
-        bytes,
     })
 }
 
@@ -182,7 +180,11 @@ fn end(child: &mut Child) -> Outcome<Duration> {
 /// Time on a processor so far, of the one thread that both programs have; the ticks of getrusage are too coarse.
 fn spent(child: &Child) -> Outcome<Duration> {
     let spent = fs::read_to_string(format!("/proc/{}/schedstat", child.id()))?;
-    let nanoseconds = spent.split(' ').next().ok_or("schedstat has three numbers")?.parse()?;
+    let nanoseconds = spent
+        .split(' ')
+        .next()
+        .ok_or("schedstat has three numbers")?
+        .parse()?;
     Ok(Duration::from_nanos(nanoseconds))
 }
 

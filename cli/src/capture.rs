@@ -70,7 +70,8 @@ fn capture(plan: &Plan, args: &args::Capture) -> Result<(), Failure> {
         Target::File(_) if !args.quiet => Progress::on_terminal(),
         _ => Progress::hidden(),
     };
-    Session::new(plan, args.packet_buffered, gather, signals, sink, progress).run(&mut socket.receiver())
+    Session::new(plan, args.packet_buffered, gather, signals, sink, progress)
+        .run(&mut socket.receiver())
 }
 
 fn map(plan: &Plan, geometry: Geometry) -> Result<Socket<Mapped<Rx>>, Error> {

@@ -13,7 +13,7 @@ use packet_ring_lab::{Counters, Injector, VethOptions, VethPair, enter, frame};
 
 use crate::args;
 use crate::capture::{frame_of, now};
-use crate::exit::Failure;
+use crate::exit::{Failure, say};
 use crate::files::Output;
 use crate::interfaces::LinkType;
 use crate::pcapng::{self, Statistics};
@@ -83,27 +83,31 @@ pub(crate) fn run(args: &args::Demo) -> Result<ExitCode, Failure> {
         after.1.since(&before.1).rx_packets,
     ];
     let calls = found.waits + output.writes();
-    println!("frames sent        {sent:>12}   ({transmitted} by the interface's own count)");
-    println!("packets received   {written:>12}   ({received} by the interface's own count)");
-    println!(
+    say(format_args!(
+        "frames sent        {sent:>12}   ({transmitted} by the interface's own count)"
+    ));
+    say(format_args!(
+        "packets received   {written:>12}   ({received} by the interface's own count)"
+    ));
+    say(format_args!(
         "packets/s          {:>12.0}",
         written as f64 / found.time.as_secs_f64()
-    );
-    println!("bytes              {:>12}", found.bytes);
-    println!("drops              {:>12}", seen.drops);
-    println!(
+    ));
+    say(format_args!("bytes              {:>12}", found.bytes));
+    say(format_args!("drops              {:>12}", seen.drops));
+    say(format_args!(
         "system calls       {calls:>12}   ({} waits and {} writes)",
         found.waits,
         output.writes()
-    );
-    println!(
+    ));
+    say(format_args!(
         "system calls/packet{:>12.6}",
         calls as f64 / written.max(1) as f64
-    );
-    println!(
+    ));
+    say(format_args!(
         "file               {:>12}   (try: tcpdump -c 5 -r {0})",
         args.write.display()
-    );
+    ));
     verdict(count, sent, [transmitted, received], &found.numbers)
 }
 
@@ -180,7 +184,7 @@ fn verdict(
             "the interfaces counted other frames than those that arrived",
         ));
     }
-    println!("every one of {count} frames arrived");
+    say(format_args!("every one of {count} frames arrived"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,13 +1,12 @@
 //! `packet-ring doctor`: what this machine and this user can do, tried rather than guessed, and how to get the rest.
 
 use core::fmt::Display;
-use std::io;
 use std::process::ExitCode;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
-use crate::exit::{Failure, Kind, setcap_line};
+use crate::exit::{Failure, Kind, say, setcap_line};
 use crate::filter::{Compiler, Missing};
 use crate::interfaces;
 
@@ -29,10 +28,10 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
                 "capture",
                 "no: that needs CAP_NET_RAW. Give it to this program once:",
             );
-            println!("{:12}    {}", "", setcap_line());
-            println!(
-                "{:12}Promiscuous mode needs no more than that; CAP_NET_ADMIN is not needed.",
-                ""
+            finding("", format_args!("    {}", setcap_line()));
+            finding(
+                "",
+                "Promiscuous mode needs no more than that; CAP_NET_ADMIN is not needed.",
             );
         }
         Err(Errno::AFNOSUPPORT) => finding(
@@ -124,9 +123,7 @@ fn version(release: &str) -> Option<(u32, u32)> {
 }
 
 fn finding(what: &str, text: impl Display) {
-    use io::Write;
-    // A reader that has gone away wants no more.
-    let _closed = writeln!(io::stdout(), "{what:12}{text}");
+    say(format_args!("{what:12}{text}"));
 }
 
 #[cfg(test)]

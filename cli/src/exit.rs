@@ -1,7 +1,7 @@
 //! How the tool ends: one message and one exit code.
 
 use core::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// What a script can tell apart; the numbers are listed in `--help`.
@@ -64,6 +64,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
+}
+
+/// Prints a line on standard output. A reader that has gone away wants no more, and is no error.
+pub(crate) fn say(text: impl fmt::Display) {
+    let _gone = writeln!(io::stdout(), "{text}");
 }
 
 /// The setcap line for this very executable.

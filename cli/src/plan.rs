@@ -6,7 +6,7 @@ use packet_ring::bpf::Instruction;
 
 use crate::args::{self, Direction};
 use crate::clock::Style;
-use crate::exit::Failure;
+use crate::exit::{Failure, say};
 use crate::filter::{self, Dump};
 use crate::interfaces::{self, Interface, LinkType};
 use crate::limits::{Rotation, Stop};
@@ -85,7 +85,7 @@ impl Plan {
     pub(crate) fn print_program(&self, dump: Dump) -> Result<(), Failure> {
         let everything = filter::accept(self.snap_length);
         let program = self.program.as_deref().unwrap_or(&everything);
-        print!("{}", filter::Listing(program, dump));
+        say(filter::Listing(program, dump).to_string().trim_end());
         Ok(())
     }
 }

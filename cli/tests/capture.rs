@@ -2,11 +2,12 @@
 
 mod common;
 
+use core::time::Duration;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::{Capture, Directory, Ended, has, output, run, tool};
 use packet_ring_lab::suite::{TestResult, skip};

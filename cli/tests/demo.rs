@@ -11,7 +11,11 @@ fn every_frame_arrives_and_the_file_holds_them() -> TestResult {
     let path = file.to_str().ok_or("a path in UTF-8")?;
     let ended = run(["demo", "-c", "20000", "-w", path]);
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
-    assert!(ended.stdout.contains("every one of 20000 frames arrived"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("every one of 20000 frames arrived"),
+        "{}",
+        ended.stdout
+    );
     if !has("capinfos") {
         return skip("capinfos is not installed");
     }
@@ -23,8 +27,15 @@ fn every_frame_arrives_and_the_file_holds_them() -> TestResult {
 fn a_file_that_cannot_be_written_fails_it() -> TestResult {
     let ended = run(["demo", "-c", "10", "-w", "/no/such/directory/demo.pcapng"]);
     assert_eq!(ended.status.code(), Some(1));
-    assert!(ended.stderr.contains("/no/such/directory"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("/no/such/directory"),
+        "{}",
+        ended.stderr
+    );
     Ok(())
 }
 
-packet_ring_lab::suite![every_frame_arrives_and_the_file_holds_them, a_file_that_cannot_be_written_fails_it];
+packet_ring_lab::suite![
+    every_frame_arrives_and_the_file_holds_them,
+    a_file_that_cannot_be_written_fails_it
+];

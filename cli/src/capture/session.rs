@@ -200,7 +200,12 @@ impl<'p> Session<'p> {
     }
 
     #[inline(always)]
-    fn packet(&mut self, packet: &Packet<'_>, drops: Option<u64>, receiver: &mut Receiver<'_>) -> Turn {
+    fn packet(
+        &mut self,
+        packet: &Packet<'_>,
+        drops: Option<u64>,
+        receiver: &mut Receiver<'_>,
+    ) -> Turn {
         self.sink.packet(&frame_of(packet), drops)?;
         self.captured += 1;
         if self.captured >= self.limit {

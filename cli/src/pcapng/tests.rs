@@ -87,11 +87,11 @@ fn the_interface_says_name_resolution_filter_and_system() {
 #[test]
 fn every_way_has_its_flags() {
     let ways = [
-        (Way::ToUs, 0b001_01),
-        (Way::Multicast, 0b010_01),
-        (Way::Broadcast, 0b011_01),
-        (Way::ToOthers, 0b100_01),
-        (Way::Outgoing, 0b000_10),
+        (Way::ToUs, 0b0_0101),
+        (Way::Multicast, 0b0_1001),
+        (Way::Broadcast, 0b0_1101),
+        (Way::ToOthers, 0b1_0001),
+        (Way::Outgoing, 0b0_0010),
     ];
     for (way, flags) in ways {
         let file = written(&[Frame {
