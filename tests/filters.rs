@@ -92,7 +92,11 @@ fn a_second_filter_replaces_the_first() -> TestResult {
         socket: socket.map()?.bind(interface(&pair.far)?)?,
         pair,
     };
-    captures(&mut bench, 1000)
+    // What the first would have kept.
+    bench.injector.send(&frame::numbered_udp(1, FRAME))?;
+    captures(&mut bench, 1000)?;
+    assert_eq!(bench.socket.statistics()?.packets, 1);
+    Ok(())
 }
 
 /// Runs `f` again and again while both kinds of frames are sent on `link` without a pause.

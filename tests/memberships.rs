@@ -10,7 +10,7 @@ use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Link, VethOptions, VethPair, frame, suite};
 use rustix::io::Errno;
 
-use data_path::{Bench, FRAME, PROMPT, next, receive_on};
+use data_path::{Bench, FRAME, PROMPT, interface, next, receive_on};
 
 const GROUP: [u8; 6] = [0x01, 0, 0x5e, 0, 0, 0x99];
 const SECOND: [u8; 6] = [0x02, 0, 0, 0, 0, 0x99];
@@ -107,6 +107,19 @@ fn a_second_address_is_taken_and_given_up() -> TestResult {
     Ok(())
 }
 
+fn a_membership_does_not_move_along_when_the_socket_is_bound_elsewhere() -> TestResult {
+    let mut bench = Bench::new(PROMPT)?;
+    let pair = bench.pair.clone();
+    bench.socket.add_membership(Membership::Promiscuous)?;
+    bench.socket.rebind(interface(&pair.near)?)?;
+    assert_eq!((modes(&pair.near)?, modes(&pair.far)?), ((0, 0), (1, 0)));
+    bench.socket.add_membership(Membership::Promiscuous)?;
+    assert_eq!((modes(&pair.near)?, modes(&pair.far)?), ((1, 0), (1, 0)));
+    drop(bench);
+    assert_eq!((modes(&pair.near)?, modes(&pair.far)?), ((0, 0), (0, 0)));
+    Ok(())
+}
+
 fn an_interface_that_is_gone_takes_no_membership() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
     let mut socket = receive_on(&pair.far, Rx::new(PROMPT))?;
@@ -128,5 +141,6 @@ suite![
     all_multicast_is_set_on_the_interface_and_given_up,
     a_group_is_joined_and_left,
     a_second_address_is_taken_and_given_up,
+    a_membership_does_not_move_along_when_the_socket_is_bound_elsewhere,
     an_interface_that_is_gone_takes_no_membership,
 ];
