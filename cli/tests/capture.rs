@@ -114,7 +114,7 @@ fn lines_are_those_of_tcpdump() -> TestResult {
     send(&injector, 0..3, 100)?;
     assert!(to_file.end().status.success());
     let ours = to_lines.end().stdout;
-    let theirs = output("tcpdump", &["-n", "-t", "-r"], &file);
+    let theirs = output("tcpdump", &["-Z", "root", "-n", "-t", "-r"], &file);
     assert_eq!(ours, theirs);
     Ok(())
 }
@@ -195,7 +195,9 @@ fn a_file_is_read_by_tcpdump_and_capinfos() -> TestResult {
     assert_summary(&ended, 1000, 1000, 0);
     assert_eq!(ended.stdout, "");
     assert_eq!(
-        output("tcpdump", &["-n", "-r"], &file).lines().count(),
+        output("tcpdump", &["-Z", "root", "-n", "-r"], &file)
+            .lines()
+            .count(),
         1000
     );
     let told = output("capinfos", &["-M"], &file);
