@@ -1,7 +1,8 @@
 //! The rules of `Geometry` against the kernel's own.
 
+mod data_path;
+
 use core::ffi::c_int;
-use core::ops::ControlFlow;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::env;
@@ -9,14 +10,16 @@ use std::thread;
 use std::time::SystemTime;
 
 use linux_raw_sys::if_packet as raw;
-use packet_ring::packet::{Geometry, Interface, Rx, Socket};
-use packet_ring::{Deadline, InvalidGeometry, OnSignal};
+use packet_ring::InvalidGeometry;
+use packet_ring::packet::{Geometry, Rx, Socket};
 use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Injector, VethOptions, VethPair, frame, suite};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use syscalls::{Sysno, syscall};
+
+use data_path::{next, numbers, receive_on};
 
 const REQUESTS: u64 = 6400;
 
@@ -337,26 +340,22 @@ fn a_block_at_the_limit_holds_a_packet_of_the_snap_length() -> TestResult {
         mtu: 9000,
         ..Default::default()
     })?;
-    let far = Interface::by_index(pair.far.index()?).ok_or("no index")?;
     let block = Geometry::new(4096, 8)?;
     for base in [block, block.private_area(1001)?, block.reserve(100)?] {
         let snap = longest_snap(base);
-        let mut socket = Socket::configure(Rx::new(base.snap_length(snap)?))?
-            .map()?
-            .bind(far)?;
+        let mut socket = receive_on(&pair.far, Rx::new(base.snap_length(snap)?))?;
         let frames: Vec<_> = (0..5).map(|number| frame::numbered(number, 8000)).collect();
         Injector::on(&pair.near)?.send_batch(&frames)?;
-        let mut lengths = Vec::new();
-        let end = Deadline::after(Duration::from_secs(10));
-        let _ = socket.for_each(end, OnSignal::Continue, |packet| {
-            lengths.push((packet.data().len(), packet.len()));
-            if lengths.len() == 5 {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        })?;
-        assert_eq!(lengths, [(snap as usize, 8000); 5], "{base:?}");
+        for number in 0..5 {
+            // The kernel burns a block on a packet that fills it to the last byte.
+            let block = next(&mut socket)?;
+            assert_eq!(
+                (block.sequence(), numbers(&block)),
+                (number + 1, vec![number])
+            );
+            let packet = block.packets().next().ok_or("no packet")?;
+            assert_eq!((packet.data().len(), packet.len()), (snap as usize, 8000));
+        }
         assert_eq!(socket.statistics()?.drops, 0);
     }
     Ok(())

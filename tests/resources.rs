@@ -1,5 +1,7 @@
 //! What a socket holds, and that it lets go of all of it.
 
+mod data_path;
+
 use core::mem::forget;
 use core::panic::AssertUnwindSafe;
 use std::fs;
@@ -10,7 +12,9 @@ use packet_ring::lifecycle::{Bound, Mapped};
 use packet_ring::packet::{Geometry, Interface, Rx, Socket};
 use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{Injector, Link, VethOptions, VethPair, frame, procfs, suite};
+use packet_ring_lab::{Injector, VethOptions, VethPair, frame, procfs, suite};
+
+use data_path::interface;
 
 /// Four blocks of 4 KiB, retired after a millisecond.
 const RING: Geometry = Geometry::expect(
@@ -30,10 +34,6 @@ fn sockets() -> Result<usize, Stopped> {
 
 fn mapped() -> Result<Socket<Mapped<Rx>>, Stopped> {
     Ok(Socket::configure(Rx::new(RING))?.map()?)
-}
-
-fn interface(link: &Link) -> Result<Interface, Stopped> {
-    Ok(Interface::by_index(link.index()?).ok_or("no interface has index 0")?)
 }
 
 fn block_is_ready(socket: &mut Socket<Bound<Rx>>) -> TestResult {

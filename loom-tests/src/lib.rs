@@ -32,7 +32,14 @@
 //! # }
 //! ```
 //!
-//! Run models with `RUSTFLAGS="--cfg loom" cargo test --release`.
+//! Run models with `RUSTFLAGS="--cfg loom" cargo test --release`; the project's own ones with
+//! `-p packet-ring-loom-tests` added, and what they catch with `loom-tests/mutants/run`.
+//! `LOOM_MAX_PREEMPTIONS` sets the preemption bound, four by default. Build this page with
+//! `RUSTDOCFLAGS="--cfg loom"` too.
+//!
+//! Whoever maps rings themselves around `packet_ring::handoff`, or hands its blocks to tasks of their
+//! own runtime, depends on this crate under `[target.'cfg(loom)'.dev-dependencies]`, builds their
+//! channels and wakers from loom's types there, and spawns a [`Kernel`] beside them.
 //!
 //! # A model that passes without looking
 //!
@@ -86,6 +93,7 @@
 //! are Acquire here: that real processors honour the dependency is the kernel's claim, not shown.
 //! What lies in types that loom does not know, standard atomics or plain memory, is not looked at.
 #![deny(unsafe_code)]
+#![cfg_attr(not(loom), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(loom)]
 mod block;

@@ -19,6 +19,9 @@ const LINK_LOOK: Timespec = Timespec {
     tv_nsec: 0,
 };
 
+/// The longest that a wait sleeps without listening for blocks: meanwhile the ring may fill up.
+const LONGEST_NAP_MS: u32 = 200;
+
 /// The state of a bound receive ring that lies in the program alone.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -46,9 +49,9 @@ impl Watch {
     pub(super) fn new(geometry: &Geometry, interface: Interface, protocol: u16) -> Self {
         /// Stands for a retire timeout that the kernel chose, in milliseconds.
         const KERNEL_CHOICE: u32 = 8;
-        let ms = match geometry.retire_timeout_ms() {
+        let nap_ms = match geometry.retire_timeout_ms() {
             0 => KERNEL_CHOICE,
-            ms => ms,
+            ms => ms.min(LONGEST_NAP_MS),
         };
         Self {
             link: Link::new(interface),
@@ -56,8 +59,8 @@ impl Watch {
             shape: Shape::of(geometry),
             protocol,
             nap: Timespec {
-                tv_sec: i64::from(ms / 1000),
-                tv_nsec: i64::from(ms % 1000) * 1_000_000,
+                tv_sec: 0,
+                tv_nsec: i64::from(nap_ms) * 1_000_000,
             },
         }
     }

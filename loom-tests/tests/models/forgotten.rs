@@ -158,13 +158,17 @@ fn a_shared_ring_counts_what_was_forgotten() {
         let mut stopped = false;
         for _ in 0..4 {
             step();
+            let ready = receiver.is_ready();
             match receiver.next_block() {
                 Some(block) if received.blocks == 1 => {
                     received.add(&block);
                     forgotten = Some(ManuallyDrop::new(block));
                 }
                 Some(block) => received.add(&block),
-                None => stopped |= received.blocks == 3,
+                None => {
+                    assert!(!ready, "what is ready is there to be taken");
+                    stopped |= received.blocks == 3;
+                }
             }
         }
         stored.extend(processor.join().unwrap());

@@ -79,10 +79,7 @@ fn the_timer_closes_a_block() {
         });
         let timer = thread::spawn({
             let kernel = kernel.clone();
-            move || {
-                kernel.expire_timer();
-                kernel.expire_timer();
-            }
+            move || kernel.expire_timer()
         });
         let mut received = Received::default();
         for _ in 0..3 {
