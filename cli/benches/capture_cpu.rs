@@ -47,7 +47,7 @@ fn main() -> Outcome<()> {
     let pair = VethPair::create(&VethOptions::default())?;
     let far = pair.far.name();
     let ours = ["capture", "-i", far, "-B", "64", "-w", path];
-    let theirs = ["-i", far, "-B", "65536", "-n", "-w", path];
+    let theirs = ["-Z", "root", "-i", far, "-B", "65536", "-n", "-w", path];
 
     println!("ns a packet    whole process                   while it captures");
     println!("run         packet-ring  tcpdump  ratio   packet-ring  tcpdump  ratio");

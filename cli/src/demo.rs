@@ -134,7 +134,7 @@ fn receive(receiver: &mut Receiver<'_>, output: &mut Output, count: u64) -> Resu
     };
     let mut first = None;
     let mut last = Instant::now();
-    while found.numbers.found < count && last.elapsed() < SILENCE {
+    loop {
         while let Some(block) = receiver.next_block() {
             let mut written: io::Result<()> = Ok(());
             let _broken = block.for_each(|packet| {
@@ -151,8 +151,12 @@ fn receive(receiver: &mut Receiver<'_>, output: &mut Output, count: u64) -> Resu
             last = Instant::now();
             found.time = last - *first.get_or_insert(last);
         }
+        let silence = last.elapsed();
+        if found.numbers.found >= count || silence >= SILENCE {
+            break;
+        }
         found.waits += 1;
-        let deadline = Deadline::after(SILENCE.saturating_sub(last.elapsed()));
+        let deadline = Deadline::after(SILENCE - silence);
         let _woken = receiver
             .wait(deadline, OnSignal::Continue)
             .map_err(Failure::runtime)?;

@@ -88,23 +88,21 @@ fn every_expression_compiles_to_tcpdumps_instructions() -> TestResult {
         return skip("tcpdump is not installed");
     }
     let pair = VethPair::create(&VethOptions::default())?;
-    for interface in [pair.near.name(), "lo"] {
-        for expression in EXPRESSIONS {
-            let arguments = ["-i", interface, "-s", "96", "-ddd", expression];
-            let theirs = Command::new("tcpdump").args(arguments).output()?;
-            assert!(
-                theirs.status.success(),
-                "{expression}: {}",
-                String::from_utf8_lossy(&theirs.stderr)
-            );
-            let ours = run(["capture"].iter().chain(&arguments));
-            assert!(ours.status.success(), "{expression}: {}", ours.stderr);
-            assert_eq!(
-                ours.stdout,
-                String::from_utf8_lossy(&theirs.stdout),
-                "{expression} on {interface}"
-            );
-        }
+    for expression in EXPRESSIONS {
+        let arguments = ["-i", pair.near.name(), "-s", "96", "-ddd", expression];
+        let theirs = Command::new("tcpdump").args(arguments).output()?;
+        assert!(
+            theirs.status.success(),
+            "{expression}: {}",
+            String::from_utf8_lossy(&theirs.stderr)
+        );
+        let ours = run(["capture"].iter().chain(&arguments));
+        assert!(ours.status.success(), "{expression}: {}", ours.stderr);
+        assert_eq!(
+            ours.stdout,
+            String::from_utf8_lossy(&theirs.stdout),
+            "{expression}"
+        );
     }
     Ok(())
 }

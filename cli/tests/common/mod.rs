@@ -183,3 +183,21 @@ pub(crate) fn output(program: &str, arguments: &[&str], file: &Path) -> String {
     assert!(output.status.success(), "{program}: {errors}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
+
+/// The lines that tcpdump prints for a file.
+///
+/// In a user namespace without a user: where it finds itself root, it wants to become another user, and the lab of an
+/// ordinary user has no other.
+pub(crate) fn tcpdump(arguments: &[&str], file: &Path) -> String {
+    let mut command = Command::new("unshare");
+    command
+        .args(["--user", "tcpdump", "-n", "-r", "-"])
+        .args(arguments);
+    let output = command
+        .stdin(fs::File::open(file).expect("the file"))
+        .output()
+        .expect("unshare starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "tcpdump: {errors}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
