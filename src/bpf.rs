@@ -69,6 +69,9 @@ impl Limited {
     /// A constant is lowered in place. A return of the accumulator, whose value only the packet
     /// decides, becomes a jump to a comparison behind the program. `None` where the result has more
     /// than [`MAX_INSTRUCTIONS`].
+    ///
+    /// A program that can run past its own end gets no comparison, into which it would run: the
+    /// kernel refuses it as it would have refused the program.
     pub(crate) fn new(program: &[Instruction], snap_length: u32) -> Option<Self> {
         let mut instructions = [Instruction::keep(0); MAX_INSTRUCTIONS];
         instructions
@@ -87,7 +90,7 @@ impl Limited {
                 _ => {}
             }
         }
-        if returns_accumulator {
+        if returns_accumulator && stays_within(program) {
             let compare = [
                 Instruction::new(JUMP_IF_GREATER, 0, 1, snap_length),
                 Instruction::keep(snap_length),
@@ -102,6 +105,22 @@ impl Limited {
     pub(crate) fn instructions(&self) -> &[Instruction] {
         &self.instructions[..self.len]
     }
+}
+
+/// Whether no jump of the program leaves it and its last instruction ends it.
+fn stays_within(program: &[Instruction]) -> bool {
+    const CLASS: u16 = 0x07;
+    let inside = |(at, instruction): (usize, &Instruction)| {
+        let skipped = match instruction.code {
+            JUMP => u64::from(instruction.k),
+            code if code & CLASS == JUMP => {
+                instruction.jump_true.max(instruction.jump_false).into()
+            }
+            _ => 0,
+        };
+        at as u64 + skipped < program.len() as u64 - 1 || instruction.code & CLASS == RETURN
+    };
+    program.iter().enumerate().all(inside)
 }
 
 #[cfg(test)]
@@ -140,6 +159,31 @@ mod tests {
             Instruction::new(RETURN_ACCUMULATOR, 0, 0, 0),
         ];
         assert_eq!(limited.instructions(), expected);
+    }
+
+    #[test]
+    fn a_program_that_runs_past_its_end_cannot_reach_the_comparison() {
+        let returned = Instruction::new(RETURN_ACCUMULATOR, 0, 0, 0);
+        let past_the_comparison = [LOAD_LENGTH, Instruction::new(JUMP, 0, 0, 3), returned];
+        let far_away = [Instruction::new(JUMP, 0, 0, u32::MAX), returned];
+        let on_a_condition = [Instruction::new(JUMP_IF_GREATER, 0, 1, 9), returned];
+        let off_the_end = [returned, LOAD_LENGTH];
+        for program in [
+            &past_the_comparison[..],
+            &far_away,
+            &on_a_condition,
+            &off_the_end,
+        ] {
+            let limited = Limited::new(program, 96).unwrap();
+            assert_eq!(limited.instructions().len(), program.len());
+        }
+        let to_the_last = [
+            Instruction::new(JUMP_IF_GREATER, 1, 0, 9),
+            returned,
+            returned,
+        ];
+        let limited = Limited::new(&to_the_last, 96).unwrap();
+        assert_eq!(limited.instructions().len(), to_the_last.len() + 3);
     }
 
     #[test]

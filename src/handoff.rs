@@ -16,15 +16,19 @@
 //! 2. Within the program, [`HELD`] says that a [`Block`] of the slot is out. It is set before the
 //!    block is handed out, by the one thread that has `&mut` to the ring's cursor, and goes with the
 //!    zero that the block's drop stores. So at most one `Block` of a slot exists.
-//! 3. An [`Index`] is made here alone and lies below the number of slots of the ring it is used on.
+//! 3. An `Index` is made here alone and lies below the number of slots of the ring it is used on.
 //! 4. `&mut Ring` proves that no borrowed `Block` lives: what is still `HELD` then was forgotten.
+
+#[cfg(feature = "alloc")]
+mod shared;
 
 use core::num::NonZeroU32;
 use core::ops::Deref;
 
-#[cfg(feature = "alloc")]
-use crate::sync::Arc;
 use crate::sync::{AtomicBool, AtomicU32, Lent, LentMut, Memory, Ordering};
+
+#[cfg(feature = "alloc")]
+pub use self::shared::{Shared, SharedReceiver};
 
 /// Set by the kernel: the program owns the slot. `TP_STATUS_USER`.
 pub const USER: u32 = 1;
@@ -249,8 +253,11 @@ impl Ring {
     /// # Safety
     ///
     /// `memory` has `count` slots, valid as long as the ring, what is borrowed from it and what
-    /// [`into_shared`](Self::into_shared) makes of it; the other side keeps to the protocol; and no
-    /// other ring is made of the same memory.
+    /// `into_shared` makes of it; the other side keeps to the protocol; and no other ring is made of
+    /// the same memory.
+    ///
+    /// A `&mut Ring` that is lent to safe code can be swapped for another ring, which then outlives
+    /// its own memory: lend a [`Receiver`], which cannot be parted from what it borrows.
     #[must_use]
     pub unsafe fn new(memory: Memory, count: NonZeroU32) -> Self {
         Self {
@@ -293,23 +300,6 @@ impl Ring {
     pub fn taken_back(&self) -> u64 {
         self.cursor.taken_back
     }
-
-    /// Shares the ring with blocks that outlive every borrow; `owner` keeps the memory valid.
-    ///
-    /// A block that is forgotten then stays out for good: see [`Slots::held`].
-    ///
-    /// # Safety
-    ///
-    /// The memory of the ring stays valid as long as `owner` lives.
-    #[cfg(feature = "alloc")]
-    pub unsafe fn into_shared<O>(mut self, owner: O) -> SharedReceiver<O> {
-        self.cursor.take_back(&self.slots);
-        let Self { slots, cursor } = self;
-        SharedReceiver {
-            shared: Shared(Arc::new(Owned { slots, owner })),
-            cursor,
-        }
-    }
 }
 
 /// Hands out the blocks of a borrowed ring in order; any number may be out at once.
@@ -348,85 +338,5 @@ impl<'r> Receiver<'r> {
     /// How many forgotten blocks were given back before this receiver was made.
     pub fn taken_back(&self) -> u64 {
         self.cursor.taken_back
-    }
-}
-
-/// Slots and what keeps them valid.
-#[cfg(feature = "alloc")]
-#[derive(Debug)]
-struct Owned<O> {
-    slots: Slots,
-    owner: O,
-}
-
-/// A shared owner of a ring's slots.
-#[cfg(feature = "alloc")]
-#[derive(Debug)]
-pub struct Shared<O>(Arc<Owned<O>>);
-
-#[cfg(feature = "alloc")]
-impl<O> Shared<O> {
-    /// What keeps the memory of the slots valid.
-    pub fn owner(&self) -> &O {
-        &self.0.owner
-    }
-}
-
-#[cfg(feature = "alloc")]
-impl<O> Clone for Shared<O> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-#[cfg(feature = "alloc")]
-impl<O> Deref for Shared<O> {
-    type Target = Slots;
-    fn deref(&self) -> &Slots {
-        &self.0.slots
-    }
-}
-
-#[cfg(feature = "alloc")]
-impl<O> sealed::Sealed for Shared<O> {}
-#[cfg(feature = "alloc")]
-impl<O> Handle for Shared<O> {}
-
-/// Hands out blocks that own a share of the ring, for tasks that are `'static`.
-#[cfg(feature = "alloc")]
-#[derive(Debug)]
-pub struct SharedReceiver<O> {
-    shared: Shared<O>,
-    cursor: Cursor,
-}
-
-#[cfg(feature = "alloc")]
-impl<O> SharedReceiver<O> {
-    /// The next block that the kernel has filled; `None` where there is none yet, or where the block
-    /// at the cursor is still out.
-    #[inline]
-    pub fn next_block(&mut self) -> Option<Block<Shared<O>>> {
-        let (index, status) = self.cursor.take(&self.shared)?;
-        Some(Block {
-            slots: self.shared.clone(),
-            index,
-            status,
-        })
-    }
-
-    /// Whether [`next_block`](Self::next_block) would return a block.
-    #[inline]
-    pub fn is_ready(&self) -> bool {
-        self.cursor.is_ready(&self.shared)
-    }
-
-    /// How many forgotten blocks were given back before the ring was shared.
-    pub fn taken_back(&self) -> u64 {
-        self.cursor.taken_back
-    }
-
-    /// The shared owner of the slots.
-    pub fn shared(&self) -> &Shared<O> {
-        &self.shared
     }
 }

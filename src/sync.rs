@@ -83,10 +83,10 @@ mod native {
         /// # Safety
         ///
         /// For every slot index that is later used, the `layout.stride` bytes from
-        /// `base + index * layout.stride` are valid for reads and writes as long as this value or a
-        /// copy of it is used, within one allocated object; `base + layout.word` and the stride are
-        /// multiples of four; the word lies inside the slot; and nobody but the owner that the word
-        /// names touches the bytes behind it.
+        /// `base + index * layout.stride` are initialised, and valid for reads and writes as long as
+        /// this value or a copy of it is used, within one allocated object; `base + layout.word` and
+        /// the stride are multiples of four; the word lies inside the slot; and nobody but the owner
+        /// that the word names touches the bytes behind it.
         #[must_use]
         pub const unsafe fn new(base: NonNull<u8>, layout: Layout) -> Self {
             Self { base, layout }
@@ -150,8 +150,8 @@ mod native {
 
 #[cfg(loom)]
 mod model {
-    use alloc::{sync::Arc, vec, vec::Vec};
-    use core::{fmt, ops};
+    use alloc::{sync::Arc, vec::Vec};
+    use core::{cell, fmt, marker::PhantomData, ops, slice};
 
     use loom::cell::{ConstPtr, MutPtr, UnsafeCell};
 
@@ -159,10 +159,12 @@ mod model {
 
     struct Slot {
         word: AtomicU32,
-        bytes: UnsafeCell<Vec<u8>>,
+        bytes: Vec<cell::UnsafeCell<u8>>,
+        /// Stands guard over the byte of the same place: two processors fill one block at a time.
+        guards: Vec<UnsafeCell<()>>,
     }
 
-    /// The slots of one modelled ring: loom's words, and cells that report every race.
+    /// The slots of one modelled ring: loom's words, and a cell for every byte that reports races.
     #[derive(Clone)]
     pub struct Memory(Arc<Vec<Slot>>);
 
@@ -172,8 +174,8 @@ mod model {
         }
     }
 
-    // SAFETY: the bytes are reached through loom's cell, which fails the model at any unordered
-    // access.
+    // SAFETY: the bytes are reached through what guards them, loom's cells, which fail the model at
+    // any unordered access.
     unsafe impl Send for Slot {}
     // SAFETY: as for `Send`.
     unsafe impl Sync for Slot {}
@@ -184,7 +186,8 @@ mod model {
         pub fn new(count: usize, size: usize) -> Self {
             let slot = || Slot {
                 word: AtomicU32::new(0),
-                bytes: UnsafeCell::new(vec![0; size]),
+                bytes: (0..size).map(|_| cell::UnsafeCell::new(0)).collect(),
+                guards: (0..size).map(|_| UnsafeCell::new(())).collect(),
             };
             Self(Arc::new((0..count).map(|_| slot()).collect()))
         }
@@ -204,7 +207,11 @@ mod model {
         ///
         /// The caller owns the slot: loom fails the model where that is not so.
         pub unsafe fn lend(&self, index: usize) -> Lent<'_> {
-            Lent(self.0[index].bytes.get(), self)
+            let slot = &self.0[index];
+            Lent {
+                _guards: slot.guards.iter().map(UnsafeCell::get).collect(),
+                bytes: &slot.bytes,
+            }
         }
 
         /// The bytes that the word guards, for writing; tracked while they are lent.
@@ -213,44 +220,65 @@ mod model {
         ///
         /// The caller owns the slot: loom fails the model where that is not so.
         pub unsafe fn lend_mut(&self, index: usize) -> LentMut<'_> {
-            LentMut(self.0[index].bytes.get_mut(), self)
+            let all = 0..self.0[index].bytes.len();
+            // SAFETY: whoever owns the slot owns all of its bytes.
+            unsafe { self.lend_part_mut(index, all) }
+        }
+
+        /// Some of the bytes that the word guards, for writing; tracked while they are lent.
+        ///
+        /// # Safety
+        ///
+        /// The caller owns these bytes: loom fails the model where that is not so.
+        pub unsafe fn lend_part_mut(&self, index: usize, part: ops::Range<usize>) -> LentMut<'_> {
+            let slot = &self.0[index];
+            let guards = &slot.guards[part.clone()];
+            LentMut {
+                _guards: guards.iter().map(UnsafeCell::get_mut).collect(),
+                bytes: &slot.bytes[part],
+                _exclusive: PhantomData,
+            }
         }
     }
 
     /// Bytes of a slot, lent by its owner; a write meanwhile fails the model.
     #[derive(Debug)]
-    pub struct Lent<'a>(
-        ConstPtr<Vec<u8>>,
-        #[expect(dead_code, reason = "keeps the slots")] &'a Memory,
-    );
+    pub struct Lent<'a> {
+        _guards: Vec<ConstPtr<()>>,
+        bytes: &'a [cell::UnsafeCell<u8>],
+    }
 
     impl ops::Deref for Lent<'_> {
         type Target = [u8];
         fn deref(&self) -> &[u8] {
-            // SAFETY: the slots outlive `self`, and loom watches for writers while `self` lives.
-            unsafe { self.0.deref() }
+            // SAFETY: `UnsafeCell<u8>` lies in memory as `u8` does; the slots outlive `self`, and
+            // the guards fail the model before a writer gets here while `self` lives.
+            unsafe { slice::from_raw_parts(self.bytes.as_ptr().cast(), self.bytes.len()) }
         }
     }
 
     /// Bytes of a slot, lent by its owner for writing; any other access meanwhile fails the model.
     #[derive(Debug)]
-    pub struct LentMut<'a>(
-        MutPtr<Vec<u8>>,
-        #[expect(dead_code, reason = "keeps the slots")] &'a Memory,
-    );
+    pub struct LentMut<'a> {
+        _guards: Vec<MutPtr<()>>,
+        bytes: &'a [cell::UnsafeCell<u8>],
+        _exclusive: PhantomData<&'a mut u8>,
+    }
 
     impl ops::Deref for LentMut<'_> {
         type Target = [u8];
         fn deref(&self) -> &[u8] {
             // SAFETY: as for `Lent`; nobody else holds the bytes.
-            unsafe { self.0.deref() }
+            unsafe { slice::from_raw_parts(self.bytes.as_ptr().cast(), self.bytes.len()) }
         }
     }
 
     impl ops::DerefMut for LentMut<'_> {
         fn deref_mut(&mut self) -> &mut [u8] {
-            // SAFETY: as for `Lent`; nobody else holds the bytes.
-            unsafe { self.0.deref() }
+            let bytes = cell::UnsafeCell::raw_get(self.bytes.as_ptr());
+            // SAFETY: as for `Lent`; nobody else holds the bytes, and they may be written through a
+            // shared cell.
+            unsafe { slice::from_raw_parts_mut(bytes, self.bytes.len()) }
         }
     }
 }

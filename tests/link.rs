@@ -1,22 +1,22 @@
 //! The link's states: down, up again, gone, recreated, as the kernel brings them about.
 
+mod data_path;
+
 use core::ops::ControlFlow;
 use core::time::Duration;
 use std::thread;
 use std::time::Instant;
 
-use packet_ring::lifecycle::Bound;
-use packet_ring::packet::{Ended, Geometry, Interface, Rx, Socket};
+use packet_ring::packet::{Ended, Geometry, Interface, Rx};
 use packet_ring::{Deadline, Error, OnSignal, Operation, Wake};
-use packet_ring_lab::suite::TestResult;
+use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Injector, Link, Namespace, VethOptions, VethPair, frame, procfs, suite};
 use rustix::io::Errno;
 
+use data_path::{PATIENCE, Receiving, interface, receive_on};
+
 /// Eight blocks of 64 KiB, retired after 10 ms.
 const RING: Geometry = Geometry::new_assert(1 << 16, 8);
-
-/// Long enough for anything that happens at once, on a busy machine too.
-const LONG: Duration = Duration::from_secs(10);
 
 /// What "at once" is held to.
 const SOON: Duration = Duration::from_secs(2);
@@ -28,26 +28,18 @@ const NAMED: VethOptions<'_> = VethOptions {
     far_namespace: None,
 };
 
-fn interface(link: &Link) -> Result<Interface, String> {
-    let index = link.index().map_err(|error| error.to_string())?;
-    Interface::by_index(index).ok_or_else(|| "no interface has index 0".into())
+fn bound_to(link: &Link) -> Result<Receiving, Stopped> {
+    receive_on(link, Rx::new(RING))
 }
 
-fn bound_to(link: &Link) -> Result<Socket<Bound<Rx>>, String> {
-    let interface = interface(link)?;
-    let open =
-        || -> Result<_, Error> { Ok(Socket::configure(Rx::new(RING))?.map()?.bind(interface)?) };
-    open().map_err(|error| error.to_string())
-}
-
-fn wait(socket: &mut Socket<Bound<Rx>>, time: Duration) -> Result<Wake, Error> {
+fn wait(socket: &mut Receiving, time: Duration) -> Result<Wake, Error> {
     socket.wait(Deadline::after(time), OnSignal::Continue)
 }
 
 /// Sends the number from the near end and waits until it comes out of the ring.
-fn passes(pair: &VethPair, socket: &mut Socket<Bound<Rx>>, number: u64) -> TestResult {
+fn passes(pair: &VethPair, socket: &mut Receiving, number: u64) -> TestResult {
     Injector::on(&pair.near)?.send(&frame::numbered(number, 60))?;
-    let ended = socket.for_each(Deadline::after(LONG), OnSignal::Continue, |packet| {
+    let ended = socket.for_each(Deadline::after(PATIENCE), OnSignal::Continue, |packet| {
         if frame::number(packet.data()) == Some(number) {
             ControlFlow::Break(())
         } else {
@@ -64,7 +56,7 @@ fn a_link_that_goes_down_is_told_once_and_then_at_deadlines() -> TestResult {
     assert_eq!(socket.take_error(), Ok(()));
     pair.far.set_down()?;
     let start = Instant::now();
-    assert_eq!(wait(&mut socket, LONG), Err(Error::LinkDown));
+    assert_eq!(wait(&mut socket, PATIENCE), Err(Error::LinkDown));
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     for _ in 0..3 {
         let (start, time) = (Instant::now(), Duration::from_millis(200));
@@ -84,7 +76,7 @@ fn a_sleeping_wait_hears_of_a_link_that_goes_down() -> TestResult {
             thread::sleep(Duration::from_millis(50));
             pair.far.set_down()
         });
-        (wait(&mut socket, LONG), down.join())
+        (wait(&mut socket, PATIENCE), down.join())
     });
     down.map_err(|_| "the other thread panicked")??;
     assert_eq!(heard, Err(Error::LinkDown));
@@ -98,11 +90,11 @@ fn a_link_that_comes_back_goes_on_with_the_same_ring() -> TestResult {
     passes(&pair, &mut socket, 1)?;
     for number in 2..5 {
         pair.far.set_down()?;
-        assert_eq!(wait(&mut socket, LONG), Err(Error::LinkDown));
+        assert_eq!(wait(&mut socket, PATIENCE), Err(Error::LinkDown));
         pair.set_up()?;
         assert_eq!(socket.take_error(), Ok(()));
         Injector::on(&pair.near)?.send(&frame::numbered(number, 60))?;
-        assert_eq!(wait(&mut socket, LONG), Ok(Wake::Ready));
+        assert_eq!(wait(&mut socket, PATIENCE), Ok(Wake::Ready));
         let block = socket.next_block().ok_or("no block")?;
         let numbers: Vec<_> = block.packets().map(|p| frame::number(p.data())).collect();
         assert_eq!(numbers, [Some(number)]);
@@ -116,14 +108,14 @@ fn a_wait_goes_on_when_the_link_comes_back() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
     let mut socket = bound_to(&pair.far)?;
     pair.far.set_down()?;
-    assert_eq!(wait(&mut socket, LONG), Err(Error::LinkDown));
+    assert_eq!(wait(&mut socket, PATIENCE), Err(Error::LinkDown));
     let (heard, sent) = thread::scope(|scope| {
         let sent = scope.spawn(|| -> Result<(), packet_ring_lab::LabError> {
             thread::sleep(Duration::from_millis(50));
             pair.set_up()?;
             Injector::on(&pair.near)?.send(&frame::numbered(1, 60))
         });
-        (wait(&mut socket, LONG), sent.join())
+        (wait(&mut socket, PATIENCE), sent.join())
     });
     sent.map_err(|_| "the other thread panicked")??;
     assert_eq!(heard, Ok(Wake::Ready));
@@ -133,13 +125,11 @@ fn a_wait_goes_on_when_the_link_comes_back() -> TestResult {
 fn what_came_before_the_link_went_down_still_arrives() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
     let late = RING.retire_timeout(Duration::from_millis(500))?;
-    let mut socket = Socket::configure(Rx::new(late))?
-        .map()?
-        .bind(interface(&pair.far)?)?;
+    let mut socket = receive_on(&pair.far, Rx::new(late))?;
     Injector::on(&pair.near)?.send(&frame::numbered(7, 60))?;
     pair.far.set_down()?;
     let mut told = 0;
-    while let Err(error) = wait(&mut socket, LONG) {
+    while let Err(error) = wait(&mut socket, PATIENCE) {
         assert_eq!(error, Error::LinkDown);
         told += 1;
     }
@@ -155,7 +145,7 @@ fn a_deleted_link_is_gone() -> TestResult {
     let mut socket = bound_to(&pair.far)?;
     pair.delete()?;
     let start = Instant::now();
-    assert_eq!(wait(&mut socket, LONG), Err(Error::LinkGone));
+    assert_eq!(wait(&mut socket, PATIENCE), Err(Error::LinkGone));
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     assert_eq!(socket.take_error(), Err(Error::LinkGone));
     let (start, time) = (Instant::now(), Duration::from_millis(200));
@@ -168,11 +158,11 @@ fn a_link_that_is_deleted_while_down_is_found_gone() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
     let mut socket = bound_to(&pair.far)?;
     pair.far.set_down()?;
-    assert_eq!(wait(&mut socket, LONG), Err(Error::LinkDown));
+    assert_eq!(wait(&mut socket, PATIENCE), Err(Error::LinkDown));
     pair.delete()?;
     // The kernel does not report this a second time: the wait has to look.
     let start = Instant::now();
-    assert_eq!(wait(&mut socket, LONG), Err(Error::LinkGone));
+    assert_eq!(wait(&mut socket, PATIENCE), Err(Error::LinkGone));
     assert!(
         start.elapsed() < Duration::from_secs(3),
         "{:?}",
@@ -197,7 +187,7 @@ fn a_recreated_link_is_followed_by_rebind_alone() -> TestResult {
     passes(&pair, &mut socket, 1)?;
     pair.delete()?;
     let again = VethPair::create(&NAMED)?;
-    assert_eq!(wait(&mut socket, LONG), Err(Error::LinkGone));
+    assert_eq!(wait(&mut socket, PATIENCE), Err(Error::LinkGone));
     Injector::on(&again.near)?.send(&frame::numbered(2, 60))?;
     assert_eq!(again.far.counters()?.rx_packets, 1);
     assert_eq!(
@@ -210,7 +200,7 @@ fn a_recreated_link_is_followed_by_rebind_alone() -> TestResult {
     assert_eq!(socket.interface(), interface(&again.far)?);
     assert_eq!(socket.take_error(), Ok(()));
     Injector::on(&again.near)?.send(&frame::numbered(3, 60))?;
-    assert_eq!(wait(&mut socket, LONG), Ok(Wake::Ready));
+    assert_eq!(wait(&mut socket, PATIENCE), Ok(Wake::Ready));
     let block = socket.next_block().ok_or("no block")?;
     let numbers: Vec<_> = block.packets().map(|p| frame::number(p.data())).collect();
     // Number 2 went by while the socket was bound to nothing; the ring goes on at its second block.
@@ -223,7 +213,7 @@ fn a_link_in_another_namespace_is_gone() -> TestResult {
     let elsewhere = Namespace::new()?;
     let mut socket = bound_to(&pair.far)?;
     pair.far.move_to(&elsewhere)?;
-    assert_eq!(wait(&mut socket, LONG), Err(Error::LinkGone));
+    assert_eq!(wait(&mut socket, PATIENCE), Err(Error::LinkGone));
     // It is up and receives there, with the index that it had here: that is not our business.
     let there = elsewhere.run(|| Link::named(pair.far.name()))??;
     there.set_up()?;
@@ -231,12 +221,27 @@ fn a_link_in_another_namespace_is_gone() -> TestResult {
     Ok(())
 }
 
+fn a_link_that_went_away_and_came_back_is_gone() -> TestResult {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let (home, elsewhere) = (Namespace::current()?, Namespace::new()?);
+    let mut socket = bound_to(&pair.far)?;
+    pair.far.move_to(&elsewhere)?;
+    elsewhere.run(|| Link::named(pair.far.name()).and_then(|far| far.move_to(&home)))??;
+    pair.set_up()?;
+    // The same interface, index and all, and it is up: but the kernel has let the socket go.
+    assert_eq!(socket.interface(), interface(&pair.far)?);
+    assert_eq!(socket.take_error(), Err(Error::LinkGone));
+    socket.rebind(interface(&pair.far)?)?;
+    assert_eq!(socket.take_error(), Ok(()));
+    passes(&pair, &mut socket, 1)
+}
+
 fn a_link_that_is_down_can_be_bound_to() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
     pair.far.set_down()?;
     let mut socket = bound_to(&pair.far)?;
     let start = Instant::now();
-    assert_eq!(wait(&mut socket, LONG), Err(Error::LinkDown));
+    assert_eq!(wait(&mut socket, PATIENCE), Err(Error::LinkDown));
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     pair.set_up()?;
     assert_eq!(socket.take_error(), Ok(()));
@@ -278,7 +283,7 @@ fn a_refused_rebind_leaves_the_socket_receiving() -> TestResult {
 
 /// Waits for a second, as often as `wait` returns, and demands that this, and the kernel's account
 /// of this thread, stay below ten.
-fn wakes_up_rarely(socket: &mut Socket<Bound<Rx>>) -> TestResult {
+fn wakes_up_rarely(socket: &mut Receiving) -> TestResult {
     let end = Deadline::after(Duration::from_secs(1));
     let mut returns = 0;
     let ((), activity) = procfs::activity_of(|| {
@@ -356,6 +361,7 @@ suite![
     take_error_tells_down_from_gone,
     a_recreated_link_is_followed_by_rebind_alone,
     a_link_in_another_namespace_is_gone,
+    a_link_that_went_away_and_came_back_is_gone,
     a_link_that_is_down_can_be_bound_to,
     a_lost_carrier_is_no_error,
     a_refused_rebind_leaves_the_socket_receiving,

@@ -1,5 +1,7 @@
 //! A wait under a storm of signals: whose handlers run, and what becomes of the deadline.
 
+mod data_path;
+
 use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
@@ -7,25 +9,20 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use packet_ring::lifecycle::Bound;
-use packet_ring::packet::{Ended, Geometry, Interface, Rx, Socket};
+use packet_ring::packet::{Ended, Rx};
 use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{Injector, Link, VethOptions, VethPair, frame, suite};
+use packet_ring_lab::{Injector, VethOptions, VethPair, frame, suite};
 use rustix::process::{Pid, Signal, getpid};
 use rustix::thread::gettid;
 use signal_hook::consts::SIGUSR1;
+
+use data_path::{PROMPT, receive_on};
 
 const INTERVAL: Duration = Duration::from_millis(20);
 const DEADLINE: Duration = Duration::from_millis(100);
 /// The deadline and the tolerance.
 const LATEST: Duration = Duration::from_millis(120);
-
-fn bound_to(link: &Link) -> Result<Socket<Bound<Rx>>, Stopped> {
-    let interface = Interface::by_index(link.index()?).ok_or("no interface has index 0")?;
-    let ring = Geometry::new(1 << 16, 4)?;
-    Ok(Socket::configure(Rx::new(ring))?.map()?.bind(interface)?)
-}
 
 /// Sends `SIGUSR1` to one thread of this process.
 fn interrupt(thread: Pid) -> Result<(), syscalls::Errno> {
@@ -55,7 +52,11 @@ fn in_a_storm<T>(work: impl FnOnce() -> T) -> Result<(T, usize), Stopped> {
     let (target, over) = (gettid(), AtomicBool::new(false));
     let done = thread::scope(|scope| {
         let storm = scope.spawn(|| {
-            while !over.load(Ordering::Relaxed) {
+            // Three seconds at most: a wait that signals prolong is to fail, not to hang.
+            for _ in 0..150 {
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
                 thread::sleep(INTERVAL);
                 interrupt(target)?;
             }
@@ -95,7 +96,7 @@ where
 
 fn signals_do_not_move_the_deadline() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
-    let mut socket = bound_to(&pair.far)?;
+    let mut socket = receive_on(&pair.far, Rx::new(PROMPT))?;
     keeps_its_deadline(
         |end| socket.wait(end, OnSignal::Continue),
         Ok(Wake::TimedOut),
@@ -104,7 +105,7 @@ fn signals_do_not_move_the_deadline() -> TestResult {
 
 fn signals_do_not_move_the_deadline_of_for_each() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
-    let mut socket = bound_to(&pair.far)?;
+    let mut socket = receive_on(&pair.far, Rx::new(PROMPT))?;
     keeps_its_deadline(
         |end| socket.for_each(end, OnSignal::Continue, |_| ControlFlow::Continue(())),
         Ok(Ended::TimedOut),
@@ -113,7 +114,7 @@ fn signals_do_not_move_the_deadline_of_for_each() -> TestResult {
 
 fn a_signal_ends_the_wait_where_that_is_asked_for() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
-    let mut socket = bound_to(&pair.far)?;
+    let mut socket = receive_on(&pair.far, Rx::new(PROMPT))?;
     let never = || Deadline::after(Duration::from_secs(10));
     let start = Instant::now();
     let (woken, _) = in_a_storm(|| socket.wait(never(), OnSignal::Return))?;
@@ -131,7 +132,7 @@ fn a_signal_ends_the_wait_where_that_is_asked_for() -> TestResult {
 
 fn an_interrupted_wait_loses_nothing() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
-    let mut socket = bound_to(&pair.far)?;
+    let mut socket = receive_on(&pair.far, Rx::new(PROMPT))?;
     let injector = Injector::on(&pair.near)?;
     let (numbers, _) = in_a_storm(|| -> TestResult {
         for number in 0..50 {

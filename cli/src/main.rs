@@ -1,3 +1,38 @@
-//! The `packet-ring` command line tool.
+//! The `packet-ring` command line tool: packets for people, through the library's rings.
+#![deny(unsafe_code)]
 
-fn main() {}
+mod args;
+mod capture;
+mod clock;
+mod demo;
+mod doctor;
+mod exit;
+mod files;
+mod filter;
+mod frame;
+mod interfaces;
+mod json;
+mod limits;
+mod line;
+mod pcapng;
+mod plan;
+mod progress;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let ended = match Cli::parse().command {
+        Command::Capture(args) => capture::run(&args),
+        Command::Doctor => doctor::run(),
+        Command::Demo(args) => demo::run(&args),
+    };
+    ended.unwrap_or_else(|failure| {
+        eprintln!("packet-ring: {failure}");
+        failure.code()
+    })
+}

@@ -46,6 +46,8 @@ pub struct LinkFacts {
     pub address: [u8; 6],
     /// How many users have asked for promiscuous mode.
     pub promiscuity: u32,
+    /// How many users have asked for every multicast frame (`IFLA_ALLMULTI`, Linux 5.19; 0 before).
+    pub all_multicast: u32,
     /// Transmit queues.
     pub tx_queues: u32,
     /// Receive queues.
@@ -254,6 +256,7 @@ fn facts_of(answer: &LinkMessage) -> LinkFacts {
         mtu: 0,
         address: [0; 6],
         promiscuity: 0,
+        all_multicast: 0,
         tx_queues: 0,
         rx_queues: 0,
         counters: Counters::default(),
@@ -265,6 +268,7 @@ fn facts_of(answer: &LinkMessage) -> LinkFacts {
                 facts.address = bytes.as_slice().try_into().unwrap_or_default()
             }
             LinkAttribute::Promiscuity(count) => facts.promiscuity = *count,
+            LinkAttribute::AllMulticast(count) => facts.all_multicast = *count,
             LinkAttribute::NumTxQueues(count) => facts.tx_queues = *count,
             LinkAttribute::NumRxQueues(count) => facts.rx_queues = *count,
             LinkAttribute::Stats64(stats) => facts.counters = Counters::from(stats),

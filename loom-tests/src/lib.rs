@@ -1,1 +1,117 @@
-//! The kernel side of the ring protocols, as loom threads.
+//! The kernel's side of the block protocol as loom threads, to model-check [`packet_ring::handoff`]
+//! and the runtimes built around it.
+//!
+//! Everything here exists under `--cfg loom` alone; without it the crate is empty. There
+//! `packet_ring` builds its production handoff from loom's atomics, and this crate plays the other
+//! side: a [`Kernel`] whose methods are what processors do on their own account (a packet arrives,
+//! the retire timer expires) or on a program's (`poll`). A model spawns loom threads that call
+//! them, drives the program's side against them, and says what it must have seen:
+//!
+//! ```
+//! # #[cfg(loom)] {
+//! use loom::thread;
+//! use packet_ring_loom_tests::{Kernel, Model, Shape, contents, step};
+//!
+//! let model = Model::new("what arrives is what was sent").must_see(["nothing", "a packet"]);
+//! model.check(|seen| {
+//!     let (kernel, mut ring) = Kernel::with_ring(Shape { blocks: 2, packets: 1 });
+//!     let processor = thread::spawn(move || {
+//!         kernel.receive(7);
+//!         kernel.expire_timer();
+//!     });
+//!     step();
+//!     match ring.next_block() {
+//!         None => seen.note("nothing"),
+//!         Some(block) => {
+//!             assert_eq!(contents(&block).packets, [7]);
+//!             seen.note("a packet");
+//!         }
+//!     }
+//!     processor.join().unwrap();
+//! });
+//! # }
+//! ```
+//!
+//! Run models with `RUSTFLAGS="--cfg loom" cargo test --release`; the project's own ones with
+//! `-p packet-ring-loom-tests` added, and what they catch with `loom-tests/mutants/run`.
+//! `LOOM_MAX_PREEMPTIONS` sets the preemption bound, four by default. Build this page with
+//! `RUSTDOCFLAGS="--cfg loom"` too.
+//!
+//! Whoever maps rings themselves around `packet_ring::handoff`, or hands its blocks to tasks of their
+//! own runtime, depends on this crate under `[target.'cfg(loom)'.dev-dependencies]`, builds their
+//! channels and wakers from loom's types there, and spawns a [`Kernel`] beside them.
+//!
+//! # A model that passes without looking
+//!
+//! loom prunes interleavings that it believes equal to others, and for a word that one thread loads
+//! and then stores (as the kernel does: is the block free? then hand it over) it believes too much:
+//! a ring modelled the plain way is explored in one single execution, and passes whatever is wrong
+//! with it. Hence two rules, which this crate makes easy to keep.
+//!
+//! - **Step.** [`step`] is one Relaxed read-modify-write on a word that all threads share. loom
+//!   takes any two of them for dependent, so it tries every order of them; being Relaxed, they
+//!   order nothing else. The kernel here steps before each of its accesses to a status word; a model
+//!   steps before each action of its own side, and while it keeps what a block lent, because an
+//!   access is told from a later one only by a step between the two. Code under test never steps.
+//! - **Say what was seen.** [`Model::must_see`] names outcomes (nothing was there, four blocks came in
+//!   order, a held block was met again), [`Outcomes::note`] records them in each execution, and the
+//!   model fails where one of them never came about, however many executions passed. It also
+//!   prints how many there were. And a model is worth what it catches: weaken the code under test
+//!   one line at a time and see it fail; `mutants/` does that to ours.
+//!
+//! Give each side a fixed number of attempts: a loop that spins until something happens has no end
+//! here. To wait, sleep in [`Kernel::poll`]; loom reports a wake-up that never comes as a deadlock.
+//! Where a thread needs a ring for `'static`, [`borrowed_for_ever`] lends it, or
+//! [`Ring::into_shared`](packet_ring::handoff::Ring::into_shared) shares it.
+//!
+//! # What the modelled kernel does
+//!
+//! It keeps the kernel's structure: the queue's lock around all bookkeeping; the fill lock, which
+//! each processor holds for reading while it copies a packet outside the queue's lock, and which
+//! whoever closes a block takes for writing first; blocks opened, filled, closed when full or by the
+//! timer; the queue frozen at a block that the program still has, and thawed by the next packet or
+//! by the timer once it is back; packets dropped at the door where the active block is not free; the
+//! `LOSING` and `BLK_TMO` bits; sequence numbers; poll's condition, that the block before the
+//! active one is not exactly free; the wait queue. Status words are stored plainly (Relaxed) behind
+//! a write barrier (a Release fence). They are loaded with Acquire, for the kernel's stores depend
+//! on what it loaded. Full barriers that lie inside lock sections are left to the locks.
+//!
+//! Every byte of a block is a cell of its own, and every access of either side is tracked, so an
+//! access that the protocol does not order fails the model. Where the kernel would warn and wedge,
+//! because a word holds what the program must not write, the model panics.
+//!
+//! Left out: packets that differ in length, blocks closed empty, private areas, fanout, the socket's
+//! other queue, link state, timers that know time (the timer here may expire at any moment), more
+//! than one sleeper, and transmit rings.
+//!
+//! # What loom leaves out
+//!
+//! A passing model covers the preemption bound that it ran at, no more. At most five threads, and
+//! the last seven stores of a word. Accesses marked `SeqCst` are taken for acquire and release
+//! (fences are modelled in full). Loads are never delayed past later stores, so an error that needs
+//! load buffering stays unseen. Control dependencies order nothing, which is why the kernel's loads
+//! are Acquire here: that real processors honour the dependency is the kernel's claim, not shown.
+//! What lies in types that loom does not know, standard atomics or plain memory, is not looked at.
+#![deny(unsafe_code)]
+#![cfg_attr(not(loom), allow(rustdoc::broken_intra_doc_links))]
+
+#[cfg(loom)]
+mod block;
+#[cfg(loom)]
+mod kernel;
+#[cfg(loom)]
+#[allow(unsafe_code)]
+mod memory;
+#[cfg(loom)]
+mod model;
+#[cfg(loom)]
+mod sleep;
+
+#[cfg(loom)]
+pub use self::{
+    block::{Contents, contents},
+    kernel::{BLK_TMO, Counts, Fate, Kernel, LOSING, Shape},
+    memory::borrowed_for_ever,
+    model::{Model, Outcomes, step},
+    sleep::Polled,
+};

@@ -177,11 +177,22 @@ impl<H: Handle> Block<H> {
         }
     }
 
+    /// Tells this block from those of other rings, whose numbers start at 1 too.
+    #[inline(always)]
+    fn address(&self) -> usize {
+        self.guard.bytes().as_ptr().addr()
+    }
+
+    fn gave(&self, position: &Position) -> bool {
+        position.block == self.address() && position.sequence == self.sequence
+    }
+
     /// The place of the first packet.
     #[inline(always)]
     #[must_use]
     pub fn start(&self) -> Position {
         Position {
+            block: self.address(),
             sequence: self.sequence,
             next: self.shape.first_packet as usize - LENT_FROM,
             left: self.packets,
@@ -201,11 +212,11 @@ impl<H: Handle> Block<H> {
         self.packets().each(f)
     }
 
-    /// The packet at `position`, which moves on to the next; `None` after the last, and for a
-    /// position of another block.
+    /// The packet at `position`, which moves on to the next; `None` after the last. A position of
+    /// another block stays where it is, and brings `None`.
     #[inline]
     pub fn packet(&self, position: &mut Position) -> Option<Packet<'_>> {
-        if position.sequence != self.sequence {
+        if !self.gave(position) {
             return None;
         }
         self.records().read_on(position)
@@ -214,7 +225,7 @@ impl<H: Handle> Block<H> {
     /// The captured bytes of the packet at `position`, for writing, as [`packet`](Self::packet).
     #[inline]
     pub fn packet_mut(&mut self, position: &mut Position) -> Option<&mut [u8]> {
-        if position.sequence != self.sequence {
+        if !self.gave(position) {
             return None;
         }
         let end = self.length as usize - LENT_FROM;

@@ -79,6 +79,7 @@ impl Geometry {
     ///
     /// With the sentence of the broken rule.
     #[must_use]
+    #[track_caller]
     pub const fn new_assert(block_size: u32, block_count: u32) -> Self {
         Self::expect(Self::new(block_size, block_count))
     }
@@ -89,6 +90,7 @@ impl Geometry {
     ///
     /// With the sentence of the broken rule.
     #[must_use]
+    #[track_caller]
     pub const fn expect(checked: Result<Self, InvalidGeometry>) -> Self {
         match checked {
             Ok(geometry) => geometry,
@@ -241,5 +243,136 @@ impl Geometry {
 impl Default for Geometry {
     fn default() -> Self {
         Self::DEFAULT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: Geometry = Geometry::new_assert(4096, 1);
+    const LARGE: Geometry = Geometry::new_assert(1 << 17, 1);
+
+    /// One request beside each rule, decided while this compiles: what is refused, and its neighbour
+    /// that is not.
+    const RULES: &[(InvalidGeometry, Checked, Checked)] = {
+        use InvalidGeometry::*;
+        let ms = Duration::from_millis;
+        let no_timeout = Geometry::new_assert(4096, 1).retire_timeout(ms(0));
+        let mut largest = Geometry::expect(no_timeout);
+        largest.block_size = KERNEL_TIMEOUT_LIMIT - SMALLEST_PAGE;
+        let mut too_large = largest;
+        too_large.block_size = KERNEL_TIMEOUT_LIMIT;
+        &[
+            (
+                BlockSizeOutOfRange,
+                Geometry::new(0, 1),
+                Geometry::new(4096, 1),
+            ),
+            (
+                BlockSizeOutOfRange,
+                Geometry::new(1 << 31, 1),
+                Geometry::new((1 << 31) - 4096, 1),
+            ),
+            (
+                BlockSizeNotPages,
+                Geometry::new(4097, 1),
+                Geometry::new(3 * 4096, 1),
+            ),
+            (NoBlocks, Geometry::new(4096, 0), Geometry::new(4096, 1)),
+            (
+                TooManyBlocks,
+                Geometry::new(4096, 65_537),
+                Geometry::new(4096, 65_536),
+            ),
+            (
+                PrivateAreaTooLarge,
+                LARGE.private_area(65_536),
+                LARGE.private_area(65_535),
+            ),
+            (
+                ReserveTooLarge,
+                LARGE.reserve(65_440),
+                LARGE.reserve(65_439),
+            ),
+            (ReserveTooLarge, LARGE.reserve(u32::MAX), LARGE.reserve(0)),
+            // 48 + 82 + 3958 = 4088: one more byte would fill the block, which is too much.
+            (
+                BlockTooSmall,
+                BLOCK.snap_length(3959),
+                BLOCK.snap_length(3958),
+            ),
+            (
+                BlockTooSmall,
+                BLOCK.snap_length(u32::MAX),
+                BLOCK.snap_length(1),
+            ),
+            (
+                BlockTooSmall,
+                BLOCK.private_area(3953),
+                BLOCK.private_area(3952),
+            ),
+            (BlockTooSmall, BLOCK.reserve(3958), BLOCK.reserve(3957)),
+            (SnapLengthZero, BLOCK.snap_length(0), BLOCK.snap_length(1)),
+            (
+                RetireTimeoutNotMilliseconds,
+                BLOCK.retire_timeout(Duration::from_micros(1500)),
+                BLOCK.retire_timeout(Duration::from_micros(2000)),
+            ),
+            (
+                RetireTimeoutTooLong,
+                BLOCK.retire_timeout(ms(65_536)),
+                BLOCK.retire_timeout(ms(65_535)),
+            ),
+            (
+                RetireTimeoutTooLong,
+                BLOCK.retire_timeout(Duration::from_secs(u64::MAX)),
+                no_timeout,
+            ),
+            (
+                BlockTooLargeForKernelTimeout,
+                too_large.check(),
+                largest.check(),
+            ),
+        ]
+    };
+
+    type Checked = Result<Geometry, InvalidGeometry>;
+
+    #[test]
+    fn each_rule_refuses_with_its_name_and_no_more_than_it_says() {
+        for (index, &(why, refused, taken)) in RULES.iter().enumerate() {
+            assert_eq!(refused, Err(why), "row {index}");
+            assert!(taken.is_ok(), "row {index}: {taken:?}");
+        }
+    }
+
+    #[test]
+    fn no_setting_escapes_the_check_of_another() {
+        // Each fits by itself; together they leave no room for a packet.
+        let private = Geometry::expect(BLOCK.private_area(2000));
+        let reserved = Geometry::expect(private.reserve(1900));
+        assert_eq!(
+            reserved.snap_length(100),
+            Err(InvalidGeometry::BlockTooSmall)
+        );
+        let short = Geometry::expect(BLOCK.snap_length(3000));
+        assert_eq!(
+            short.private_area(1000),
+            Err(InvalidGeometry::BlockTooSmall)
+        );
+        assert_eq!(short.reserve(1000), Err(InvalidGeometry::BlockTooSmall));
+    }
+
+    #[test]
+    fn the_size_of_the_ring_does_not_overflow() {
+        let largest = Geometry::expect(Geometry::new((1 << 31) - 4096, 65_536));
+        assert_eq!(largest.bytes(), ((1 << 31) - 4096) * 65_536);
+    }
+
+    #[test]
+    #[should_panic(expected = "the ring needs at least one block")]
+    fn a_wrong_constant_says_why() {
+        let _ = Geometry::new_assert(4096, 0);
     }
 }

@@ -51,12 +51,23 @@ impl Link {
         let read_link = Error::system(Operation::ReadLink);
         let state = match socket_error(fd).map_err(&read_link)? {
             Ok(()) if self.state == State::Up => State::Up,
-            Ok(()) | Err(Errno::NETDOWN) => self.ask(fd)?,
+            Ok(()) => self.ask(fd)?,
+            Err(Errno::NETDOWN) => {
+                // Reading has cleared it: were what follows to fail, nobody would know any more.
+                if self.state == State::Up {
+                    self.latch(State::Down);
+                }
+                self.ask(fd)?
+            }
             Err(errno) => return Err(read_link(errno)),
         };
+        self.latch(state);
+        Ok(())
+    }
+
+    fn latch(&mut self, state: State) {
         self.told &= state == self.state;
         self.state = state;
-        Ok(())
     }
 
     /// What is latched.

@@ -84,7 +84,7 @@ impl<'r> Receiver<'r> {
     ///
     /// `ppoll`, woken by the kernel at each finished block. It sleeps in shorter naps in two cases.
     /// While the newest block that the kernel has filled is held, the kernel would report it again
-    /// and again: the nap is then the retire timeout. While the link is down, the kernel does not
+    /// and again: the nap is then the retire timeout, and at most 200 ms. While the link is down, the kernel does not
     /// say when the interface goes away for good: then it is a second.
     ///
     /// # Errors

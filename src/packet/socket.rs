@@ -90,7 +90,8 @@ impl Socket<Configured<Rx>> {
     ///
     /// `setsockopt(PACKET_RX_RING)`, `mmap` (shared and populated) and `madvise(MADV_DONTFORK)`: a
     /// child made by `fork` has no mapping of it. Locking is not offered: the pages belong to the kernel
-    /// and are never swapped, so `mlock` and `MAP_LOCKED` lock nothing, and only add ways to fail.
+    /// and are never swapped, so `mlock` and `MAP_LOCKED` lock nothing, and only add ways to fail. The
+    /// first call of a process also asks for the page size (`prctl(PR_GET_AUXV)`).
     ///
     /// # Errors
     ///

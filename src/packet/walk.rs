@@ -28,9 +28,13 @@ pub(super) struct Records<'b> {
 
 /// A place within a block, to read on from: which record is next, and how many are left.
 ///
-/// It belongs to the block that gave it, by the block's sequence number, and borrows nothing.
+/// It belongs to the block that gave it, by the block's address and sequence number, and borrows
+/// nothing. Throw it away with the socket: a later ring can lie at the same address, and there it
+/// would be taken for a place in the block of the same number, whose packets need not begin there.
+/// The walk checks what it finds all the same, and calls the ring corrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
+    pub(super) block: usize,
     pub(super) sequence: u64,
     pub(super) next: usize,
     pub(super) left: u32,

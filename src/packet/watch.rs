@@ -19,6 +19,9 @@ const LINK_LOOK: Timespec = Timespec {
     tv_nsec: 0,
 };
 
+/// The longest that a wait sleeps without listening for blocks: meanwhile the ring may fill up.
+const LONGEST_NAP_MS: u32 = 200;
+
 /// The state of a bound receive ring that lies in the program alone.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -31,24 +34,22 @@ pub(super) struct Watch {
     nap: Timespec,
 }
 
-/// What the poll of one turn of a wait listens for, and for how long at the most.
+/// What one turn of a wait does.
 #[derive(Clone, Copy)]
-enum Listen {
-    /// For blocks, until the deadline.
-    Blocks,
-    /// For the link alone, as long as a nap: a block that we hold keeps POLLIN up.
-    LinkAlone,
-    /// For nothing, as long as a nap: POLLERR stays up and means nothing that is known.
-    Nothing,
+enum Turn {
+    /// Listens for blocks and for the link.
+    Listen,
+    /// Listens for nothing: what stays up brought no block, and would wake us again and again.
+    Nap,
 }
 
 impl Watch {
     pub(super) fn new(geometry: &Geometry, interface: Interface, protocol: u16) -> Self {
         /// Stands for a retire timeout that the kernel chose, in milliseconds.
         const KERNEL_CHOICE: u32 = 8;
-        let ms = match geometry.retire_timeout_ms() {
+        let nap_ms = match geometry.retire_timeout_ms() {
             0 => KERNEL_CHOICE,
-            ms => ms,
+            ms => ms.min(LONGEST_NAP_MS),
         };
         Self {
             link: Link::new(interface),
@@ -56,8 +57,8 @@ impl Watch {
             shape: Shape::of(geometry),
             protocol,
             nap: Timespec {
-                tv_sec: i64::from(ms / 1000),
-                tv_nsec: i64::from(ms % 1000) * 1_000_000,
+                tv_sec: 0,
+                tv_nsec: i64::from(nap_ms) * 1_000_000,
             },
         }
     }
@@ -103,7 +104,7 @@ impl Watch {
         deadline: Deadline,
         on_signal: OnSignal,
     ) -> Result<Wake, Error> {
-        let mut listen = Listen::Blocks;
+        let mut turn = Turn::Listen;
         loop {
             // First: of a corrupt ring nothing is handed out, so a block that is ready there would
             // bring the caller back here at once, for ever.
@@ -114,7 +115,7 @@ impl Watch {
                 return Ok(Wake::Ready);
             }
             self.link.news()?;
-            let heard = match self.poll_once(fd, listen, deadline) {
+            let heard = match self.sleep(turn, fd, deadline) {
                 Ok(heard) => heard,
                 Err(Errno::INTR) => match on_signal {
                     OnSignal::Continue => continue,
@@ -135,37 +136,30 @@ impl Watch {
                 self.link.state()?;
                 return Ok(Wake::TimedOut);
             }
-            // What was heard but brought no block stays up, and must not wake us again and again.
-            listen = if heard.is_empty() {
-                Listen::Blocks
-            } else if heard.contains(PollFlags::ERR) && !self.link.is_latched() {
-                Listen::Nothing
+            // A block that we hold keeps POLLIN up; POLLERR can stay up for what SO_ERROR does not tell.
+            turn = if heard.is_empty() {
+                Turn::Listen
             } else {
-                Listen::LinkAlone
+                Turn::Nap
             };
         }
     }
 
-    /// One `ppoll`.
-    fn poll_once(
+    /// One `ppoll`, until the deadline at the latest.
+    fn sleep(
         &self,
+        turn: Turn,
         fd: BorrowedFd<'_>,
-        listen: Listen,
         deadline: Deadline,
     ) -> Result<PollFlags, Errno> {
-        let (events, nap) = match listen {
-            Listen::Blocks => (PollFlags::IN, self.link.is_latched().then_some(LINK_LOOK)),
-            Listen::LinkAlone | Listen::Nothing => (PollFlags::empty(), Some(self.nap)),
+        let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
+        let (heeded, limit) = match turn {
+            Turn::Listen => (&mut fds[..], self.link.is_latched().then_some(LINK_LOOK)),
+            Turn::Nap => (&mut fds[..0], Some(self.nap)),
         };
-        let timeout = match (deadline.remaining(), nap) {
-            (Some(left), Some(nap)) => Some(left.min(nap)),
-            (left, nap) => left.or(nap),
-        };
-        let mut fds = [PollFd::from_borrowed_fd(fd, events)];
-        let heeded = if matches!(listen, Listen::Nothing) {
-            &mut [][..]
-        } else {
-            &mut fds[..]
+        let timeout = match (deadline.remaining(), limit) {
+            (Some(left), Some(limit)) => Some(left.min(limit)),
+            (left, limit) => left.or(limit),
         };
         poll(heeded, timeout.as_ref())?;
         Ok(fds[0].revents())

@@ -1,0 +1,224 @@
+//! What the command line means: flags, their units, and values checked before anything is opened.
+
+use core::time::Duration;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::limits::Condition;
+
+/// The snap length of `-s 0`, and of no `-s` at all: what tcpdump calls unlimited.
+pub(crate) const MAX_SNAP_LENGTH: u32 = 262_144;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  ended as asked: count, stop condition, SIGINT, SIGTERM, or a reader that closed the pipe
+  1  an error while running
+  2  a command line or a filter that cannot be understood
+  3  not permitted: the message says how to get the permission
+  4  no such interface, or it went away during the capture";
+
+/// Captures packets through memory shared with the kernel.
+#[derive(Debug, Parser)]
+#[command(name = "packet-ring", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Capture packets: one line each, or a pcapng file with -w
+    Capture(Box<Capture>),
+    /// Say what this machine and this user can do, and how to get the rest
+    Doctor,
+    /// Send numbered frames through a network of its own, capture them, and fail if one is lost
+    Demo(Demo),
+}
+
+/// Flags of `capture`, spelled as tcpdump and dumpcap spell them.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Capture {
+    /// Interface to capture from [default: the first that is up and not loopback, else lo]
+    #[arg(short, long, value_name = "IFACE")]
+    pub(crate) interface: Option<String>,
+
+    /// List the interfaces and exit
+    #[arg(short = 'D', long)]
+    pub(crate) list_interfaces: bool,
+
+    /// Write pcapng to FILE, or to standard output with '-'
+    #[arg(short, value_name = "FILE")]
+    pub(crate) write: Option<PathBuf>,
+
+    /// Stop after exactly COUNT packets
+    #[arg(short, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+
+    /// Keep at most SNAPLEN bytes of a packet; 0 means 262144
+    #[arg(short, long, value_name = "SNAPLEN", default_value = "0", value_parser = snap_length)]
+    pub(crate) snapshot_length: u32,
+
+    /// Stop after duration:SECONDS, packets:N, filesize:KB (1000 bytes) or files:N; may be repeated
+    #[arg(short, long, value_name = "CONDITION")]
+    pub(crate) autostop: Vec<Condition>,
+
+    /// Go to the next file after duration:SECONDS, filesize:KB (1000 bytes) or packets:N; files:N keeps the newest N
+    #[arg(short = 'b', long, value_name = "CONDITION", requires = "write")]
+    pub(crate) ring_buffer: Vec<Condition>,
+
+    /// Size of the kernel's ring in MiB
+    #[arg(short = 'B', long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=16_384))]
+    pub(crate) buffer_size: u32,
+
+    /// Do not put the interface into promiscuous mode
+    #[arg(short = 'p', long)]
+    pub(crate) no_promiscuous_mode: bool,
+
+    /// Which way the packets must go
+    #[arg(
+        short = 'Q',
+        long,
+        value_name = "DIRECTION",
+        value_enum,
+        default_value = "inout"
+    )]
+    pub(crate) direction: Direction,
+
+    /// Print one JSON object a packet instead of a line for people
+    #[arg(long, conflicts_with = "write")]
+    pub(crate) json: bool,
+
+    /// Read the filter from FILE, as `tcpdump -dd` or `tcpdump -ddd` prints it
+    #[arg(long, value_name = "FILE", conflicts_with = "expression")]
+    pub(crate) bpf: Option<PathBuf>,
+
+    /// Print the filter that the kernel would run and exit: -dd as C, -ddd as numbers
+    #[arg(short = 'd', action = ArgAction::Count)]
+    pub(crate) dump: u8,
+
+    /// Print the link-level header too
+    #[arg(short = 'e')]
+    pub(crate) link_level: bool,
+
+    /// Times: -t none, -tt seconds since 1970, -ttt since the packet before, -tttt with the date
+    #[arg(short = 't', action = ArgAction::Count)]
+    pub(crate) time: u8,
+
+    /// Write every packet out at once, instead of when the buffer is full or the ring is empty
+    #[arg(short = 'U', long, visible_short_alias = 'l')]
+    pub(crate) packet_buffered: bool,
+
+    /// No live counter
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    /// Accepted out of habit: names are never looked up
+    #[arg(short, action = ArgAction::Count)]
+    pub(crate) numeric: u8,
+
+    /// Filter, in tcpdump's language
+    #[arg(value_name = "EXPRESSION", trailing_var_arg = true)]
+    pub(crate) expression: Vec<String>,
+}
+
+/// `-Q`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Direction {
+    /// Received by this machine's interface
+    In,
+    /// Sent by this machine
+    Out,
+    /// Both
+    Inout,
+}
+
+/// Flags of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// How many frames to send
+    #[arg(short, value_name = "COUNT", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: u64,
+
+    /// Where to leave the packets
+    #[arg(short, value_name = "FILE", default_value = "demo.pcapng")]
+    pub(crate) write: PathBuf,
+}
+
+fn snap_length(text: &str) -> Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(0) => Ok(MAX_SNAP_LENGTH),
+        Ok(length) if length <= MAX_SNAP_LENGTH => Ok(length),
+        _ => Err(format!("a snap length is 0 to {MAX_SNAP_LENGTH} bytes")),
+    }
+}
+
+/// A duration in seconds, with a fraction if wanted.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is not a number of seconds above 0");
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn capture(words: &[&str]) -> Result<Capture, clap::Error> {
+        let cli = Cli::try_parse_from(["packet-ring", "capture"].iter().chain(words))?;
+        match cli.command {
+            Command::Capture(capture) => Ok(*capture),
+            _ => unreachable!("the words begin with capture"),
+        }
+    }
+
+    #[test]
+    fn flags_stand_before_the_expression_as_tcpdump_has_them() {
+        let capture = capture(&[
+            "-nn", "-i", "lo", "-c3", "-w", "-", "tcp", "and", "port", "80",
+        ])
+        .unwrap();
+        assert_eq!(capture.interface.as_deref(), Some("lo"));
+        assert_eq!(capture.count, Some(3));
+        assert_eq!(capture.write, Some("-".into()));
+        assert_eq!(capture.expression, ["tcp", "and", "port", "80"]);
+    }
+
+    #[test]
+    fn an_expression_may_hold_a_minus() {
+        assert_eq!(
+            capture(&["len", "-", "4", ">", "-1"]).unwrap().expression,
+            ["len", "-", "4", ">", "-1"]
+        );
+    }
+
+    #[test]
+    fn an_unknown_flag_is_no_expression() {
+        assert!(capture(&["--bogus"]).is_err());
+    }
+
+    #[test]
+    fn snap_length_zero_is_the_maximum() {
+        assert_eq!(
+            capture(&["-s", "0"]).unwrap().snapshot_length,
+            MAX_SNAP_LENGTH
+        );
+        assert_eq!(capture(&[]).unwrap().snapshot_length, MAX_SNAP_LENGTH);
+        assert_eq!(capture(&["-s", "96"]).unwrap().snapshot_length, 96);
+        assert!(capture(&["-s", "262145"]).is_err());
+    }
+
+    #[test]
+    fn a_count_is_at_least_one() {
+        assert!(capture(&["-c", "0"]).is_err());
+    }
+
+    #[test]
+    fn json_and_a_file_exclude_each_other() {
+        assert!(capture(&["--json", "-w", "x"]).is_err());
+    }
+}

@@ -1,0 +1,346 @@
+//! One capture under way: what was counted, what ends it, and the turn from block to block.
+
+use core::ops::ControlFlow;
+use core::time::Duration;
+use std::io;
+use std::time::Instant;
+
+use packet_ring::handoff::Slots;
+use packet_ring::packet::{self, Block, BlockStatus, Packet, Receiver};
+use packet_ring::{Deadline, Error, OnSignal, Wake};
+
+use super::sink::Sink;
+use super::{failure, frame_of, now};
+use crate::exit::Failure;
+use crate::interfaces;
+use crate::pcapng::Statistics;
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::signals::Signals;
+
+/// The longest sleep: a signal that comes just before one is heard after it.
+const NAP: Duration = Duration::from_millis(250);
+/// How long the ring may take to hand over what it held when the end was asked for: several retire timeouts.
+const LAST_BLOCKS: Duration = Duration::from_millis(100);
+
+/// The state of a capture.
+pub(super) struct Session<'p> {
+    plan: &'p Plan,
+    /// Whether each block's packets are written out at once: `-U`.
+    unbuffered: bool,
+    /// How long packets may gather after a wake-up that brought some.
+    gather: Duration,
+    signals: Signals,
+    sink: Sink,
+    progress: Progress,
+    started: Instant,
+    start: Duration,
+    captured: u64,
+    /// The capture ends when it has this many packets.
+    limit: u64,
+    /// The end was asked for, and comes at the latest then.
+    ending: Option<Instant>,
+    link: Link,
+    /// Drops that were told in some packet's block.
+    told_drops: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Up,
+    Down,
+}
+
+/// Why the capture is over although nobody asked for the end.
+enum Broken {
+    /// The reader of a pipe went away: the quiet end of every filter.
+    Pipe,
+    Output(io::Error),
+    Ring(Error),
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::Pipe
+        } else {
+            Self::Output(error)
+        }
+    }
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Self::Ring(error)
+    }
+}
+
+/// Go on, or break off because the end has come.
+type Turn = Result<ControlFlow<()>, Broken>;
+const ON: Turn = Ok(ControlFlow::Continue(()));
+const END: Turn = Ok(ControlFlow::Break(()));
+
+impl<'p> Session<'p> {
+    pub(super) fn new(
+        plan: &'p Plan,
+        unbuffered: bool,
+        gather: Duration,
+        signals: Signals,
+        sink: Sink,
+        progress: Progress,
+    ) -> Self {
+        Self {
+            plan,
+            unbuffered,
+            gather,
+            signals,
+            sink,
+            progress,
+            started: Instant::now(),
+            start: now(),
+            captured: 0,
+            limit: plan.stop.packets.unwrap_or(u64::MAX),
+            ending: None,
+            link: Link::Up,
+            told_drops: 0,
+        }
+    }
+
+    /// Captures to the end, closes the output and prints the summary.
+    pub(super) fn run(mut self, receiver: &mut Receiver<'_>) -> Result<(), Failure> {
+        let ended = self.turns(receiver);
+        self.progress.clear();
+        let statistics = receiver.statistics().unwrap_or_default();
+        let closed = self
+            .sink
+            .close(&self.totals(&statistics))
+            .map_err(Broken::from);
+        let said = format!(
+            "{}",
+            Counts {
+                captured: self.captured,
+                statistics
+            }
+        );
+        eprintln!("{}", said.replace(", ", "\n"));
+        match ended.and(closed) {
+            Ok(()) | Err(Broken::Pipe) => Ok(()),
+            Err(Broken::Output(error)) => Err(Failure::io("cannot write", &error)),
+            Err(Broken::Ring(error)) => Err(failure(error, &self.plan.interface.name)),
+        }
+    }
+
+    fn turns(&mut self, receiver: &mut Receiver<'_>) -> Result<(), Broken> {
+        loop {
+            let before = self.captured;
+            if self.blocks(receiver)?.is_break() || self.between(receiver)?.is_break() {
+                return Ok(());
+            }
+            if self.sink.is_stream() {
+                self.sink.flush()?;
+            }
+            if self.captured > before && !self.gather.is_zero() {
+                std::thread::sleep(self.gather);
+                continue;
+            }
+            match receiver.wait(Deadline::after(self.nap()), OnSignal::Return) {
+                Ok(Wake::TimedOut) => {
+                    self.sink.flush()?;
+                    self.link_is(Link::Up);
+                }
+                Ok(Wake::Ready | Wake::Interrupted) => {}
+                Err(Error::LinkDown) => self.link_is(Link::Down),
+                Err(Error::LinkGone) => {
+                    // The kernel still hands over the block that it had begun.
+                    std::thread::sleep(LAST_BLOCKS);
+                    return match self.blocks(receiver)? {
+                        ControlFlow::Break(()) => Ok(()),
+                        ControlFlow::Continue(()) => Err(Error::LinkGone.into()),
+                    };
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Writes every block that is ready.
+    fn blocks(&mut self, receiver: &mut Receiver<'_>) -> Turn {
+        while let Some(block) = receiver.next_block() {
+            if self.block(&block, receiver)?.is_break() {
+                return END;
+            }
+            drop(block);
+            if self.unbuffered {
+                self.sink.flush()?;
+            }
+            if self.between(receiver)?.is_break() {
+                return END;
+            }
+        }
+        ON
+    }
+
+    fn block(&mut self, block: &Block<&Slots>, receiver: &mut Receiver<'_>) -> Turn {
+        // The kernel marks the first block that it ends after a loss, so the loss lies before the block's packets.
+        let mut drops = None;
+        if block.status().contains(BlockStatus::LOSING) {
+            let dropped = receiver.statistics()?.drops;
+            drops = Some(dropped - core::mem::replace(&mut self.told_drops, dropped))
+                .filter(|&drops| drops > 0);
+        }
+        let mut turn = ON;
+        let _broken = block.for_each(|packet| {
+            turn = self.packet(&packet, drops.take(), receiver);
+            match turn {
+                Ok(next) => next,
+                Err(_) => ControlFlow::Break(()),
+            }
+        });
+        turn
+    }
+
+    #[inline(always)]
+    fn packet(
+        &mut self,
+        packet: &Packet<'_>,
+        drops: Option<u64>,
+        receiver: &mut Receiver<'_>,
+    ) -> Turn {
+        self.sink.packet(&frame_of(packet), drops)?;
+        self.captured += 1;
+        if self.captured >= self.limit {
+            return END;
+        }
+        match self.sink.output() {
+            Some(output) if output.is_full() => self.end_file(receiver),
+            _ => ON,
+        }
+    }
+
+    /// What is looked at once a block and at every wake-up: signals, times, the counter.
+    fn between(&mut self, receiver: &mut Receiver<'_>) -> Turn {
+        if self.signals.take_report() {
+            let statistics = receiver.statistics()?;
+            eprintln!(
+                "{}",
+                Counts {
+                    captured: self.captured,
+                    statistics
+                }
+            );
+        }
+        if self.progress.is_due() {
+            let bytes = self.sink.output().map_or(0, |output| output.len());
+            self.progress.show(self.captured, bytes, self.told_drops);
+        }
+        if self.sink.output().is_some_and(|output| output.is_old())
+            && self.end_file(receiver)?.is_break()
+        {
+            return END;
+        }
+        match self.ending {
+            Some(latest) if Instant::now() >= latest => END,
+            Some(_) => ON,
+            None if self.signals.end() || self.is_over() => self.begin_the_end(receiver),
+            None => ON,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.plan
+            .stop
+            .duration
+            .is_some_and(|duration| self.started.elapsed() >= duration)
+    }
+
+    /// From here on only those packets count that the kernel has received already.
+    fn begin_the_end(&mut self, receiver: &mut Receiver<'_>) -> Turn {
+        let statistics = receiver.statistics()?;
+        self.limit = self.limit.min(statistics.packets - statistics.drops);
+        self.ending = Some(Instant::now() + LAST_BLOCKS);
+        if self.captured >= self.limit { END } else { ON }
+    }
+
+    #[cold]
+    fn end_file(&mut self, receiver: &mut Receiver<'_>) -> Turn {
+        let totals = self.totals(&receiver.statistics()?);
+        let Some(output) = self.sink.output() else {
+            return ON;
+        };
+        output.end_file(&totals)?;
+        let enough = self
+            .plan
+            .stop
+            .files
+            .is_some_and(|files| output.finished() >= files);
+        if enough || !output.rotates() { END } else { ON }
+    }
+
+    /// How long to sleep at most.
+    fn nap(&self) -> Duration {
+        let left = self
+            .plan
+            .stop
+            .duration
+            .map(|duration| duration.saturating_sub(self.started.elapsed()));
+        let last = self
+            .ending
+            .map(|latest| latest.saturating_duration_since(Instant::now()));
+        [left.filter(|_| last.is_none()), last]
+            .into_iter()
+            .flatten()
+            .fold(NAP, Duration::min)
+    }
+
+    fn link_is(&mut self, link: Link) {
+        if self.link != link {
+            let name = &self.plan.interface.name;
+            match link {
+                Link::Down => eprintln!("{name} is down: waiting until it is up"),
+                Link::Up => eprintln!("{name} is up again"),
+            }
+        }
+        self.link = link;
+    }
+
+    fn totals(&self, statistics: &packet::Statistics) -> Statistics {
+        let before = self.plan.interface.counted;
+        let interface = interfaces::named(&self.plan.interface.name)
+            .ok()
+            .and_then(|now| {
+                let (received, dropped) = now.counted;
+                Some((
+                    received.checked_sub(before.0)?,
+                    dropped.checked_sub(before.1)?,
+                ))
+            });
+        Statistics {
+            start: self.start,
+            end: now(),
+            interface,
+            accepted: statistics.packets,
+            dropped: statistics.drops,
+            delivered: self.captured,
+        }
+    }
+}
+
+/// tcpdump's three counts, in its words.
+struct Counts {
+    captured: u64,
+    statistics: packet::Statistics,
+}
+
+impl core::fmt::Display for Counts {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let packets = |count| if count == 1 { "packet" } else { "packets" };
+        let (captured, received, dropped) = (
+            self.captured,
+            self.statistics.packets,
+            self.statistics.drops,
+        );
+        write!(f, "{captured} {} captured, ", packets(captured))?;
+        write!(f, "{received} {} received by filter, ", packets(received))?;
+        write!(f, "{dropped} {} dropped by kernel", packets(dropped))
+    }
+}

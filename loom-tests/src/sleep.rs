@@ -1,0 +1,63 @@
+//! The wait queue of the socket.
+
+use loom::sync::{Condvar, Mutex};
+
+/// How a [`poll`](crate::Kernel::poll) came to return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Polled {
+    /// The ring was readable when it was asked.
+    AtOnce,
+    /// It slept and was woken.
+    Woken,
+}
+
+#[derive(Debug, Default)]
+struct Sleeper {
+    queued: bool,
+    triggered: bool,
+}
+
+/// Where one sleeper waits.
+#[derive(Debug)]
+pub(crate) struct WaitQueue {
+    sleeper: Mutex<Sleeper>,
+    triggered: Condvar,
+}
+
+impl WaitQueue {
+    pub(crate) fn new() -> Self {
+        Self {
+            sleeper: Mutex::new(Sleeper::default()),
+            triggered: Condvar::new(),
+        }
+    }
+
+    /// `sk_data_ready`: wakes whoever is queued; a wake-up that meets nobody is lost.
+    pub(crate) fn wake(&self) {
+        let mut sleeper = self.sleeper.lock().unwrap();
+        if sleeper.queued {
+            sleeper.triggered = true;
+            self.triggered.notify_one();
+        }
+    }
+
+    /// `poll`: queues first and asks then, and asks again whenever it was woken.
+    pub(crate) fn sleep_until(&self, ready: impl Fn() -> bool) -> Polled {
+        let mut polled = Polled::AtOnce;
+        {
+            let mut sleeper = self.sleeper.lock().unwrap();
+            assert!(!sleeper.queued, "the model has room for one sleeper");
+            sleeper.queued = true;
+        }
+        while !ready() {
+            let mut sleeper = self.sleeper.lock().unwrap();
+            while !sleeper.triggered {
+                polled = Polled::Woken;
+                sleeper = self.triggered.wait(sleeper).unwrap();
+            }
+            sleeper.triggered = false;
+        }
+        *self.sleeper.lock().unwrap() = Sleeper::default();
+        polled
+    }
+}

@@ -1,0 +1,128 @@
+//! Receiving allocates nothing: a global allocator counts.
+
+mod data_path;
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::Cell;
+use core::hint::black_box;
+use core::ops::ControlFlow;
+use core::time::Duration;
+use std::alloc::System;
+use std::thread;
+
+use packet_ring::packet::{Ended, Geometry, Membership};
+use packet_ring::{Deadline, OnSignal, Wake};
+use packet_ring_lab::suite::TestResult;
+use packet_ring_lab::{frame, suite};
+
+use data_path::{Bench, FRAME, PATIENCE, interface};
+
+/// The system's allocator, and a count of what the thread asks of it.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+}
+
+// SAFETY: every call goes to `System` as it came; counting touches a word of the thread, without
+// allocating.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promises are those that `System` asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn the_count_sees_an_allocation() -> TestResult {
+    let before = ALLOCATIONS.get();
+    drop(black_box(Box::new(7)));
+    drop(black_box(vec![7_u8]));
+    assert_eq!(ALLOCATIONS.get(), before + 2);
+    Ok(())
+}
+
+fn nothing_is_allocated_from_bind_on() -> TestResult {
+    const COUNT: u64 = 100_000;
+    // The whole flood fits.
+    let Bench {
+        pair,
+        injector,
+        mut socket,
+    } = Bench::new(Geometry::new(1 << 16, 256)?)?;
+    let far = interface(&pair.far)?;
+    let template = frame::numbered(0, FRAME);
+    thread::scope(|scope| {
+        scope.spawn(|| injector.flood(&template, 0..COUNT));
+        let deadline = Deadline::after(PATIENCE);
+        let before = ALLOCATIONS.get();
+        let mut packets = 0;
+        // Half by blocks, half by the closure.
+        let mut receiver = socket.receiver();
+        while packets < COUNT / 2 {
+            let wake = receiver.wait(deadline, OnSignal::Continue)?;
+            let Some(mut block) = receiver.next_block() else {
+                return Err(format!("no block: {wake:?}").into());
+            };
+            let mut position = block.start();
+            while let Some(bytes) = block.packet_mut(&mut position) {
+                black_box(bytes);
+            }
+            for packet in &block {
+                black_box((packet.timestamp(), packet.vlan(), packet.source()));
+                packets += 1;
+            }
+        }
+        receiver.take_error()?;
+        black_box(receiver.statistics()?);
+        let ended = socket.for_each(deadline, OnSignal::Continue, |packet| {
+            black_box(packet.data());
+            packets += 1;
+            if packets == COUNT {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        assert_eq!(ended, Ended::Stopped);
+        let soon = Deadline::after(Duration::from_millis(10));
+        assert_eq!(socket.wait(soon, OnSignal::Continue)?, Wake::TimedOut);
+        socket.add_membership(Membership::AllMulticast)?;
+        socket.drop_membership(Membership::AllMulticast)?;
+        socket.rebind(far)?;
+        assert_eq!(socket.statistics()?.packets, COUNT);
+        assert_eq!((ALLOCATIONS.get() - before, packets), (0, COUNT));
+        TestResult::Ok(())
+    })?;
+    assert_eq!(pair.far.counters()?.rx_packets, COUNT);
+    Ok(())
+}
+
+suite![
+    the_count_sees_an_allocation,
+    nothing_is_allocated_from_bind_on,
+];

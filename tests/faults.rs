@@ -1,0 +1,312 @@
+//! Every system call made to fail in turn: what was before comes back, and nothing leaks.
+//!
+//! The program runs itself under strace, which makes one system call fail. Which calls there are is
+//! read from a run where none does, so that a call added to the library is tried too.
+
+use core::fmt::Display;
+use core::time::Duration;
+use std::collections::BTreeSet;
+use std::env;
+use std::io::{self, BufRead, BufReader};
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+
+use packet_ring::bpf::Instruction;
+use packet_ring::packet::{Geometry, Interface, Membership, Rx, Socket};
+use packet_ring::{Deadline, Error, OnSignal, Wake};
+use packet_ring_lab::suite::{self, Company, Stopped, Test, TestResult, skip};
+use packet_ring_lab::{Injector, Link, VethOptions, VethPair, frame, procfs};
+
+/// Set where this program is the one inside, to the index of an interface that is down.
+const INSIDE: &str = "PACKET_RING_FAULTS_INSIDE";
+
+/// The error that is injected, by name and by number: none of these calls takes it for an answer.
+const INJECTED: (&str, i32) = ("ENOMEM", 12);
+
+/// What is printed before the first system call of the library, and after the last that can fail.
+const BEGIN: &str = "begin";
+const END: &str = "end";
+
+fn main() -> ExitCode {
+    if let Ok(down) = env::var(INSIDE) {
+        return match inside(&down) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                println!("failed: {why}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let test = |name, body| Test {
+        name,
+        company: Company::Any,
+        body,
+    };
+    suite::run(&[
+        test(
+            "every_failed_call_leaves_a_usable_socket",
+            every_failed_call_leaves_a_usable_socket,
+        ),
+        test(
+            "a_ring_is_unmapped_before_its_socket_closes",
+            a_ring_is_unmapped_before_its_socket_closes,
+        ),
+    ])
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
+}
+
+/// Tries until it succeeds, which it must the second time, and prints the error.
+fn persist<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> Result<T, String> {
+    attempt().or_else(|error| {
+        report(error);
+        attempt().map_err(text)
+    })
+}
+
+fn report(error: Error) {
+    match error {
+        Error::System { operation, errno } => {
+            println!("refused {operation:?} errno {}", errno.raw_os_error());
+        }
+        other => println!("refused {other:?}"),
+    }
+}
+
+/// Uses every system call of the library, on `lo`, and looks at what is left.
+fn inside(down: &str) -> Result<(), String> {
+    let index = |index| Interface::by_index(index).ok_or_else(|| "no index".to_owned());
+    let (lo, down) = (index(1)?, index(down.parse().map_err(text)?)?);
+    let ring = || Geometry::new(4096, 4)?.reserve(64)?.snap_length(1000);
+    let ring = Rx::new(ring().map_err(text)?);
+    let fds = procfs::open_fds().map_err(text)?;
+    // Asked for once in the life of a process, and found elsewhere where the kernel refuses.
+    let _ = rustix::param::page_size();
+    println!("{BEGIN}");
+
+    let mut socket = persist(|| Socket::configure(ring))?;
+    persist(|| socket.attach_filter(&[Instruction::keep(500)]))?;
+    persist(|| socket.ignore_outgoing())?;
+    let mapped = socket.map().or_else(|failed| {
+        report(failed.error());
+        failed.into_socket().map().map_err(text)
+    })?;
+    let mut socket = mapped.bind(lo).or_else(|failed| {
+        report(failed.error());
+        failed.into_socket().bind(lo).map_err(text)
+    })?;
+    let by_name = persist(|| Interface::by_name("lo"))?;
+    if by_name != lo {
+        return Err(format!("{by_name:?} is not lo"));
+    }
+    persist(|| socket.add_membership(Membership::Promiscuous))?;
+    persist(|| socket.drop_membership(Membership::Promiscuous))?;
+    persist(|| socket.rebind(down))?;
+    // A link that is down stays known as down, wherever the look at it failed.
+    persist(|| match socket.take_error() {
+        Err(Error::LinkDown) => Ok(()),
+        Err(other) => Err(other),
+        Ok(()) => Err(Error::NoSuchInterface),
+    })?;
+    persist(|| socket.rebind(lo))?;
+    persist(|| socket.statistics())?;
+    let soon = Deadline::after(Duration::from_millis(1));
+    let _ = persist(|| socket.wait(soon, OnSignal::Continue))?;
+    println!("{END}");
+
+    let end = Deadline::after(Duration::from_secs(10));
+    if socket.wait(end, OnSignal::Continue) != Ok(Wake::Ready) {
+        return Err("nothing came".into());
+    }
+    let block = socket.next_block().ok_or("no block")?;
+    for packet in &block {
+        println!(
+            "received {:?} of {}",
+            frame::number(packet.data()),
+            packet.data().len()
+        );
+    }
+    drop(block);
+    drop(socket);
+    let shared = Socket::configure(ring).map_err(text)?.map();
+    let shared = shared.map_err(text)?.bind(lo).map_err(text)?;
+    drop(shared.into_shared());
+    let rings = procfs::maps("socket:[").map_err(text)?;
+    println!(
+        "left {rings} rings, {} descriptors",
+        procfs::open_fds().map_err(text)? - fds
+    );
+    Ok(())
+}
+
+/// A run of the program inside: what it printed, and its system calls as strace prints them.
+struct Run {
+    printed: String,
+    calls: Vec<String>,
+}
+
+/// Runs the program inside under strace, and sends it a frame when it is through; `None` where there
+/// is no strace.
+fn run(down: &Link, injection: Option<String>) -> Result<Option<Run>, Stopped> {
+    let mut strace = Command::new("strace");
+    if let Some(injection) = injection {
+        strace.args(["-e", &format!("inject={injection}")]);
+    }
+    strace.arg(env::current_exe()?);
+    strace.env(INSIDE, down.index()?.to_string());
+    strace.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut inside = match strace.spawn() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let injector = Injector::on(&Link::named("lo")?)?;
+    let prints = BufReader::new(inside.stdout.take().ok_or("no pipe")?);
+    let mut trace = inside.stderr.take().ok_or("no pipe")?;
+    // Both pipes are read at once, or one could fill up.
+    let trace = thread::spawn(move || io::read_to_string(&mut trace));
+    let mut printed = String::new();
+    for line in prints.lines() {
+        let line = line?;
+        if line == END {
+            injector.send(&frame::numbered(7, 600))?;
+        }
+        printed += &(line + "\n");
+    }
+    let trace = trace.join().map_err(|_| "a thread panicked")??;
+    let calls = trace.lines().map(str::to_owned).collect();
+    if inside.wait()?.success() {
+        Ok(Some(Run { printed, calls }))
+    } else {
+        Err(format!("{printed}{trace}").into())
+    }
+}
+
+/// The name of the system call of a line of strace's.
+fn name(call: &str) -> &str {
+    call.split_once('(').map_or("", |(name, _)| name)
+}
+
+/// The operation that a failure of this system call is to be reported as; `None` for calls that say
+/// nothing of use when they fail.
+fn operation(call: &str) -> Result<Option<&'static str>, Stopped> {
+    let among = |table: &[(&str, &'static str)]| {
+        let found = table.iter().find(|(word, _)| call.contains(word));
+        found
+            .map(|&(_, operation)| Some(operation))
+            .ok_or_else(|| format!("{call} is unknown").into())
+    };
+    match name(call) {
+        "socket" => among(&[("AF_PACKET", "OpenSocket"), ("AF_UNIX", "FindInterface")]),
+        "setsockopt" => among(&[
+            ("PACKET_VERSION", "SetVersion"),
+            ("PACKET_RESERVE", "SetReserve"),
+            ("SO_ATTACH_FILTER", "AttachFilter"),
+            ("PACKET_RX_RING", "SetRing { bytes: 16384 }"),
+            ("PACKET_ADD_MEMBERSHIP", "AddMembership"),
+            ("PACKET_DROP_MEMBERSHIP", "DropMembership"),
+            ("PACKET_IGNORE_OUTGOING", "IgnoreOutgoing"),
+            ("SOL_PACKET, 0x17", "IgnoreOutgoing"),
+        ]),
+        "getsockopt" => among(&[
+            ("SO_ERROR", "ReadLink"),
+            ("PACKET_STATISTICS", "ReadStatistics"),
+        ]),
+        "ioctl" => among(&[("SIOCGIFINDEX", "FindInterface"), ("SIOCGIF", "ReadLink")]),
+        "mmap" => Ok(Some("MapRing { bytes: 16384 }")),
+        "madvise" => Ok(Some("KeepFromChildren")),
+        "bind" => Ok(Some("Bind")),
+        "getsockname" => Ok(Some("ReadLink")),
+        "ppoll" => Ok(Some("Wait")),
+        // What the program prints, what the library lets go of, and what std checks then in a debug
+        // build.
+        "write" | "close" | "munmap" | "fcntl" => Ok(None),
+        _ => Err(format!("the library is not known to call {call}").into()),
+    }
+}
+
+fn down_link() -> Result<Link, Stopped> {
+    let pair = VethPair::create(&VethOptions::default())?;
+    pair.far.set_down()?;
+    Ok(pair.far)
+}
+
+fn every_failed_call_leaves_a_usable_socket() -> TestResult {
+    const LEFT: &str = "received Some(7) of 500\nleft 0 rings, 0 descriptors\n";
+    let down = down_link()?;
+    let Some(clean) = run(&down, None)? else {
+        return skip("strace is not installed");
+    };
+    assert_eq!(clean.printed, format!("{BEGIN}\n{END}\n{LEFT}"));
+    let at = |mark: &str| {
+        let mut calls = clean.calls.iter();
+        calls
+            .position(|call| call.starts_with("write(") && call.contains(mark))
+            .ok_or(mark.to_owned())
+    };
+    let mut met = BTreeSet::new();
+    for at in at(BEGIN)? + 1..at(END)? {
+        let call = &clean.calls[at];
+        let Some(operation) = operation(call)? else {
+            continue;
+        };
+        // strace counts the calls of one name.
+        let number = clean.calls[..=at]
+            .iter()
+            .filter(|earlier| name(earlier) == name(call))
+            .count();
+        let injection = format!("{}:error={}:when={number}", name(call), INJECTED.0);
+        let run = run(&down, Some(injection))?.ok_or("strace went away")?;
+        let refused = run
+            .printed
+            .lines()
+            .filter(|line| line.starts_with("refused"));
+        let refused: Vec<_> = refused.collect();
+        assert_eq!(refused.len(), 1, "{call}: {}", run.printed);
+        assert!(
+            refused[0].starts_with(&format!("refused {operation}")),
+            "{call}: {refused:?}"
+        );
+        assert!(
+            refused[0].ends_with(&format!("errno {}", INJECTED.1)),
+            "{call}: {refused:?}"
+        );
+        assert!(run.printed.ends_with(LEFT), "{call}: {}", run.printed);
+        met.insert(operation);
+    }
+    // All of `Operation`.
+    assert_eq!(met.len(), 15, "{met:?}");
+    Ok(())
+}
+
+fn a_ring_is_unmapped_before_its_socket_closes() -> TestResult {
+    let Some(Run { calls, .. }) = run(&down_link()?, None)? else {
+        return skip("strace is not installed");
+    };
+    let after = |from: usize, start: &str| {
+        let position = calls[from..]
+            .iter()
+            .position(|call| call.starts_with(start));
+        position
+            .map(|at| from + at)
+            .ok_or_else(|| format!("no {start}"))
+    };
+    let result = |call: &str| call.rsplit_once("= ").map(|(_, result)| result.to_owned());
+    let mut from = 0;
+    for life in ["a socket", "a shared receiver"] {
+        let opened = after(from, "socket(AF_PACKET")?;
+        let mapped = after(opened, "mmap(NULL, 16384, PROT_READ|PROT_WRITE, MAP_SHARED")?;
+        let fd = result(&calls[opened]).ok_or("no descriptor")?;
+        let address = result(&calls[mapped]).ok_or("no address")?;
+        let unmapped = after(mapped, &format!("munmap({address}, 16384)"))?;
+        let closed = after(mapped, &format!("close({fd})"))?;
+        assert!(
+            unmapped < closed,
+            "{life}: {:#?}",
+            &calls[closed..=unmapped]
+        );
+        from = closed;
+    }
+    Ok(())
+}

@@ -1,0 +1,307 @@
+//! Every field of a packet, compared with the frame that was sent and with a second raw socket.
+
+mod data_path;
+
+use std::net::UdpSocket;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use linux_raw_sys::net::{SO_TIMESTAMP_OLD, SOL_SOCKET};
+use packet_ring::handoff::Slots;
+use packet_ring::packet::{
+    Block, Direction, Membership, Packet, PacketStatus, Rx, RxHash, TimestampSource, Vlan,
+};
+use packet_ring_lab::suite::{Stopped, TestResult};
+use packet_ring_lab::{Namespace, PacketType, Sees, VethOptions, VethPair, Witness, frame, suite};
+use rustix::fd::AsRawFd;
+use syscalls::{Sysno, syscall};
+
+use data_path::{Bench, PATIENCE, PROMPT, Receiving, next, over_blocks, receive_on};
+
+const IEEE_802_1Q: u16 = 0x8100;
+const IEEE_802_1AD: u16 = 0x88a8;
+
+/// The only packet of a block.
+fn only<'b>(block: &'b Block<&Slots>) -> Result<Packet<'b>, Stopped> {
+    assert_eq!(block.packet_count(), 1);
+    Ok(block.packets().next().ok_or("no packet")?)
+}
+
+/// A frame like `frame`, to another address.
+fn to(address: [u8; 6], mut frame: Vec<u8>) -> Vec<u8> {
+    frame[..6].copy_from_slice(&address);
+    frame
+}
+
+/// A tagged frame with this tag in place of its own.
+fn tagged(tpid: u16, tci: u16) -> Vec<u8> {
+    let mut frame = frame::numbered_vlan(0, 7, 100);
+    frame[12..14].copy_from_slice(&tpid.to_be_bytes());
+    frame[14..16].copy_from_slice(&tci.to_be_bytes());
+    frame
+}
+
+fn a_received_packet_tells_all_about_itself() -> TestResult {
+    let mut bench = Bench::new(PROMPT)?;
+    let witness = Witness::on(&bench.pair.far, Sees::Incoming)?;
+    let sent = frame::numbered(7, 333);
+    bench.injector.send(&sent)?;
+    let seen = witness.receive(PATIENCE)?.ok_or("nothing came")?;
+    let block = next(&mut bench.socket)?;
+    let packet = only(&block)?;
+    assert_eq!(packet.data(), seen.bytes);
+    assert_eq!(packet.data(), sent);
+    assert_eq!((packet.captured_len(), packet.len()), (333, 333));
+    assert_eq!(packet.protocol(), seen.protocol);
+    assert_eq!(packet.protocol(), frame::ETHERTYPE);
+    assert_eq!(packet.network_offset(), 14);
+    assert_eq!(packet.interface_index(), bench.pair.far.index()?);
+    assert_eq!(packet.source().hardware, 1);
+    assert_eq!(packet.source().as_bytes(), &sent[6..12]);
+    assert_eq!(packet.vlan(), None);
+    assert_eq!(packet.rxhash(), 0);
+    assert!(packet.status().contains(PacketStatus::USER));
+    assert!(
+        !packet
+            .status()
+            .intersects(PacketStatus::VLAN_VALID | PacketStatus::CHECKSUM_NOT_READY)
+    );
+    Ok(())
+}
+
+fn every_direction_is_told() -> TestResult {
+    let mut bench = Bench::new(PROMPT)?;
+    bench.socket.add_membership(Membership::Promiscuous)?;
+    let witness = Witness::on(&bench.pair.far, Sees::Incoming)?;
+    let own = bench.pair.far.facts()?.address;
+    for (address, direction, seen_as) in [
+        (own, Direction::Host, PacketType::Host),
+        ([0xff; 6], Direction::Broadcast, PacketType::Broadcast),
+        (
+            [0x01, 0, 0x5e, 0, 0, 9],
+            Direction::Multicast,
+            PacketType::Multicast,
+        ),
+        (
+            [0x02, 0, 0, 0, 0, 0x99],
+            Direction::OtherHost,
+            PacketType::OtherHost,
+        ),
+    ] {
+        bench.injector.send(&to(address, frame::numbered(7, 60)))?;
+        let seen = witness.receive(PATIENCE)?.ok_or("nothing came")?;
+        let block = next(&mut bench.socket)?;
+        assert_eq!(only(&block)?.direction(), direction);
+        assert_eq!(seen.packet_type, seen_as);
+    }
+    Ok(())
+}
+
+fn what_goes_out_is_seen_as_outgoing() -> TestResult {
+    let bench = Bench::new(PROMPT)?;
+    let mut near = receive_on(&bench.pair.near, Rx::new(PROMPT))?;
+    let sent = frame::numbered(7, 333);
+    bench.injector.send(&sent)?;
+    let block = next(&mut near)?;
+    let packet = only(&block)?;
+    assert_eq!(packet.direction(), Direction::Outgoing);
+    assert_eq!(packet.data(), sent);
+    assert_eq!(packet.interface_index(), bench.pair.near.index()?);
+    assert_eq!(packet.source().as_bytes(), &sent[6..12]);
+    assert_eq!(bench.pair.near.counters()?.tx_packets, 1);
+    Ok(())
+}
+
+fn the_tag_of_a_received_packet_is_in_its_header() -> TestResult {
+    let mut bench = Bench::new(PROMPT)?;
+    for (tpid, tci) in [
+        (IEEE_802_1Q, 5),
+        (IEEE_802_1Q, 0xbfff),
+        (IEEE_802_1Q, 0),
+        (IEEE_802_1AD, 0x2007),
+    ] {
+        let sent = tagged(tpid, tci);
+        bench.injector.send(&sent)?;
+        let block = next(&mut bench.socket)?;
+        let packet = only(&block)?;
+        assert_eq!(packet.vlan(), Some(Vlan { tci, tpid }));
+        assert_eq!(packet.data(), [&sent[..12], &sent[16..]].concat());
+        assert_eq!((packet.captured_len(), packet.len()), (96, 96));
+        assert_eq!(packet.protocol(), frame::ETHERTYPE);
+        assert_eq!(packet.network_offset(), 14);
+        assert!(
+            packet
+                .status()
+                .contains(PacketStatus::VLAN_VALID | PacketStatus::VLAN_TPID_VALID)
+        );
+    }
+    Ok(())
+}
+
+fn the_inner_of_two_tags_stays_in_the_bytes() -> TestResult {
+    let mut bench = Bench::new(PROMPT)?;
+    let inner = tagged(IEEE_802_1Q, 5);
+    let sent = [&inner[..12], &[0x88, 0xa8, 0, 9], &inner[12..]].concat();
+    bench.injector.send(&sent)?;
+    let block = next(&mut bench.socket)?;
+    let packet = only(&block)?;
+    let outer = Vlan {
+        tci: 9,
+        tpid: IEEE_802_1AD,
+    };
+    assert_eq!(packet.vlan(), Some(outer));
+    assert_eq!(packet.data(), inner);
+    Ok(())
+}
+
+fn the_tag_of_a_sent_packet_is_in_its_bytes() -> TestResult {
+    let bench = Bench::new(PROMPT)?;
+    let mut near = receive_on(&bench.pair.near, Rx::new(PROMPT))?;
+    let sent = tagged(IEEE_802_1Q, 5);
+    bench.injector.send(&sent)?;
+    let block = next(&mut near)?;
+    let packet = only(&block)?;
+    assert_eq!(packet.vlan(), None);
+    assert_eq!(packet.data(), sent);
+    assert_eq!(packet.len(), 100);
+    // The network header lies behind the tag.
+    assert_eq!(packet.network_offset(), 18);
+    Ok(())
+}
+
+fn flow_hashes_are_computed_only_when_asked_for() -> TestResult {
+    let mut bench = Bench::with(
+        Rx::new(PROMPT).rxhash(RxHash::Computed),
+        &VethOptions::default(),
+    )?;
+    let mut without = receive_on(&bench.pair.far, Rx::new(PROMPT))?;
+    let hash = |socket: &mut Receiving| -> Result<u32, Stopped> {
+        let block = next(socket)?;
+        Ok(only(&block)?.rxhash())
+    };
+    let mut other_flow = frame::numbered_udp(7, 100);
+    // The source port, which the IPv4 checksum does not cover.
+    other_flow[35] ^= 1;
+    let mut hashes = Vec::new();
+    for frame in [
+        frame::numbered_udp(1, 100),
+        frame::numbered_udp(2, 200),
+        other_flow,
+    ] {
+        bench.injector.send(&frame)?;
+        hashes.push(hash(&mut bench.socket)?);
+        assert_eq!(hash(&mut without)?, 0);
+    }
+    assert_ne!(hashes[0], 0);
+    assert_eq!(hashes[0], hashes[1]);
+    assert_ne!(hashes[0], hashes[2]);
+    Ok(())
+}
+
+fn checksums_that_nobody_computed_are_told() -> TestResult {
+    let elsewhere = Namespace::new()?;
+    let pair = VethPair::create(&VethOptions {
+        far_namespace: Some(&elsewhere),
+        ..Default::default()
+    })?;
+    pair.near.add_ipv4([192, 0, 2, 1].into(), 24)?;
+    pair.far.add_ipv4([192, 0, 2, 2].into(), 24)?;
+    const IPV4: u16 = 0x0800;
+    let mut sent = receive_on(&pair.near, Rx::new(PROMPT))?;
+    let mut received =
+        elsewhere.run(|| receive_on(&pair.far, Rx::new(PROMPT).protocol(IPV4)))??;
+    // Somebody listens there, or the far end would complain.
+    let _listener = elsewhere.run(|| UdpSocket::bind("192.0.2.2:7"))??;
+    UdpSocket::bind("192.0.2.1:0")?.send_to(b"hello", "192.0.2.2:7")?;
+
+    let block = next(&mut received)?;
+    let packet = only(&block)?;
+    assert!(packet.data().ends_with(b"hello"));
+    assert!(packet.status().contains(PacketStatus::CHECKSUM_NOT_READY));
+    // ARP goes before, both ways.
+    let mut directions = Vec::new();
+    over_blocks(&mut sent, 3, |block| {
+        for packet in block.packets() {
+            let not_ready = packet.status().contains(PacketStatus::CHECKSUM_NOT_READY);
+            assert_eq!(not_ready, packet.protocol() == IPV4);
+            directions.push(packet.direction());
+        }
+        Ok(())
+    })?;
+    let (out, host) = (Direction::Outgoing, Direction::Host);
+    assert_eq!(directions, [out, host, out]);
+    Ok(())
+}
+
+fn timestamps_are_of_the_present() -> TestResult {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH);
+    let mut bench = Bench::new(PROMPT)?;
+    let before = now()?;
+    bench.send(7);
+    let block = next(&mut bench.socket)?;
+    let stamp = only(&block)?.timestamp();
+    let stamped = core::time::Duration::new(stamp.seconds.into(), stamp.nanoseconds);
+    assert!(stamp.nanoseconds < 1_000_000_000);
+    assert!(
+        before <= stamped && stamped <= now()?,
+        "{before:?} {stamp:?}"
+    );
+    let software = only(&block)?
+        .status()
+        .contains(PacketStatus::TIMESTAMP_SOFTWARE);
+    // Which of the two depends on whether anybody on this machine wants packets stamped on entry.
+    match stamp.source {
+        TimestampSource::Ring => assert!(!software),
+        TimestampSource::Software => assert!(software),
+        TimestampSource::Hardware => return Err("a veth has no clock".into()),
+    }
+    Ok(())
+}
+
+fn packets_that_were_stamped_on_entry_say_so() -> TestResult {
+    let mut bench = Bench::new(PROMPT)?;
+    // One socket that wants timestamps makes the kernel stamp every packet, soon after it asks.
+    let wants_timestamps = UdpSocket::bind("127.0.0.1:0")?;
+    let on = 1_i32;
+    // SAFETY: the kernel reads the four bytes of `on`.
+    unsafe {
+        syscall!(
+            Sysno::setsockopt,
+            wants_timestamps.as_raw_fd(),
+            SOL_SOCKET,
+            SO_TIMESTAMP_OLD,
+            &raw const on,
+            size_of::<i32>()
+        )
+    }
+    .map_err(|errno| format!("SO_TIMESTAMP: {errno}"))?;
+    let end = Instant::now() + PATIENCE;
+    for number in 0.. {
+        bench.send(number);
+        let block = next(&mut bench.socket)?;
+        let stamp = only(&block)?.timestamp();
+        if stamp.source == TimestampSource::Software {
+            let (opened, ended) = block.times();
+            assert_eq!(
+                (ended.seconds, ended.nanoseconds),
+                (stamp.seconds, stamp.nanoseconds)
+            );
+            assert!(opened.seconds.abs_diff(stamp.seconds) <= 10);
+            return Ok(());
+        }
+        assert!(Instant::now() < end, "never stamped on entry");
+    }
+    Ok(())
+}
+
+suite![
+    a_received_packet_tells_all_about_itself,
+    every_direction_is_told,
+    what_goes_out_is_seen_as_outgoing,
+    the_tag_of_a_received_packet_is_in_its_header,
+    the_inner_of_two_tags_stays_in_the_bytes,
+    the_tag_of_a_sent_packet_is_in_its_bytes,
+    flow_hashes_are_computed_only_when_asked_for,
+    checksums_that_nobody_computed_are_told,
+    timestamps_are_of_the_present,
+    packets_that_were_stamped_on_entry_say_so,
+];

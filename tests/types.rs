@@ -1,0 +1,83 @@
+//! What the types promise: who may go to another thread, who has a descriptor, how large errors are.
+
+use core::cell::Cell;
+
+use packet_ring::handoff::{self, Slots};
+use packet_ring::lifecycle::{Bound, Configured, Failed, Mapped};
+use packet_ring::packet::{
+    Block, Geometry, Interface, Membership, Packet, Packets, Position, Receiver, Rx, Socket,
+    Statistics,
+};
+use packet_ring::{Deadline, Error, InvalidGeometry, Operation};
+use rustix::fd::AsFd;
+use static_assertions::{assert_impl_all, assert_not_impl_any, const_assert};
+
+// All of it goes to other threads, and is looked at from several: what is shared is atomics.
+assert_impl_all!(Socket<Configured<Rx>>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Socket<Mapped<Rx>>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Socket<Bound<Rx>>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Receiver<'_>: Send, Sync, Unpin);
+assert_impl_all!(Block<&Slots>: Send, Sync, Unpin);
+assert_impl_all!(Packet<'_>: Send, Sync, Copy);
+assert_impl_all!(Packets<'_>: Send, Sync);
+assert_impl_all!(Failed<Socket<Mapped<Rx>>>: Send, Sync, core::error::Error);
+assert_impl_all!(Error: Send, Sync, Copy, core::error::Error);
+assert_impl_all!(handoff::Ring: Send, Sync);
+assert_impl_all!(handoff::Receiver<'_>: Send, Sync);
+assert_impl_all!(handoff::Block<&Slots>: Send, Sync);
+assert_impl_all!(Slots: Send, Sync);
+
+// Plain values.
+assert_impl_all!(Geometry: Send, Sync, Copy);
+assert_impl_all!(Rx: Send, Sync, Copy);
+assert_impl_all!(Position: Send, Sync, Copy);
+assert_impl_all!(Statistics: Send, Sync, Copy);
+assert_impl_all!(Interface: Send, Sync, Copy);
+assert_impl_all!(Membership: Send, Sync, Copy);
+assert_impl_all!(Deadline: Send, Sync, Copy);
+assert_impl_all!(Operation: Send, Sync, Copy);
+assert_impl_all!(InvalidGeometry: Send, Sync, Copy);
+
+// Whoever gives something back does so once.
+assert_not_impl_any!(Socket<Configured<Rx>>: Clone);
+assert_not_impl_any!(Socket<Mapped<Rx>>: Clone);
+assert_not_impl_any!(Socket<Bound<Rx>>: Clone);
+assert_not_impl_any!(Receiver<'_>: Clone);
+assert_not_impl_any!(Block<&Slots>: Clone);
+assert_not_impl_any!(handoff::Ring: Clone);
+assert_not_impl_any!(handoff::Block<&Slots>: Clone);
+
+// Errors travel by value through every call.
+const_assert!(size_of::<Error>() <= 24);
+const_assert!(size_of::<Result<(), Error>>() <= 24);
+
+// A shared ring goes to another thread if its owner may.
+mod shared {
+    use super::{Block, Cell, assert_impl_all, assert_not_impl_any, handoff};
+    use packet_ring::packet::{Owner, SharedReceiver};
+    use rustix::fd::AsFd;
+
+    assert_impl_all!(SharedReceiver: Send, Sync, AsFd);
+    assert_impl_all!(Block<handoff::Shared<Owner>>: Send, Sync);
+    assert_impl_all!(handoff::SharedReceiver<u8>: Send, Sync);
+    assert_not_impl_any!(handoff::SharedReceiver<*const u8>: Send, Sync);
+    assert_not_impl_any!(handoff::Block<handoff::Shared<*const u8>>: Send, Sync);
+    // Shared by several threads, so that what may not be shared may not be sent either.
+    assert_not_impl_any!(handoff::SharedReceiver<Cell<u8>>: Send, Sync);
+}
+
+/// A leaked socket gives blocks that nothing limits.
+#[expect(dead_code, reason = "it compiles")]
+fn a_leaked_socket_gives_static_blocks(
+    socket: &'static mut Socket<Bound<Rx>>,
+) -> Option<Block<&'static Slots>> {
+    socket.next_block()
+}
+
+/// The descriptor's handle and the next block live side by side.
+#[expect(dead_code, reason = "it compiles")]
+fn a_descriptor_does_not_bar_the_next_block(receiver: &mut Receiver<'_>) {
+    let fd = receiver.fd();
+    let block = receiver.next_block();
+    let _ = (fd, block);
+}
