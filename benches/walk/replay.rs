@@ -5,24 +5,31 @@
 //! never retires an empty block, and no packet comes. So storing `USER` into the status words hands
 //! the same packets to the reader once more, as often as wanted.
 //!
+//! Every walk goes over one and the same mapping, so that none finds its addresses translated by
+//! another's.
+//!
 //! # Safety
 //!
-//! 1. [`Replay`] maps the ring a second time, of the length that it was made with, for as long as it
+//! 1. [`Replay`] maps the ring for itself, of the length that it was made with, for as long as it
 //!    lives. The block size is a multiple of the page size, so every status word is aligned.
-//! 2. Status words are reached as atomics alone, by us and by the socket.
-//! 3. A walk reads a block between its status word's `USER` and its own store of zero. Walks and
-//!    [`hand_out`](Replay::hand_out) take `&mut self`, as does the socket's, so one of them runs at
-//!    a time and nobody writes meanwhile; [`Replay::new`] has seen the kernel at rest.
+//! 2. Status words are reached as atomics alone.
+//! 3. The kernel is at rest once [`Replay::new`] has seen it so, and the socket's own ring is not
+//!    used any more. A walk reads a block between its status word's `USER` and its own store of
+//!    zero. Walks and [`hand_out`](Replay::hand_out) take `&mut self`, so one of them runs at a time
+//!    and nobody writes meanwhile.
 //! 4. What lies in the blocks, the kernel wrote: its offsets lead to records inside the block. A
 //!    plain loop trusts them, which is what it is here for.
 
 use core::ops::ControlFlow;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 use std::thread;
 
+use packet_ring::handoff::Ring;
 use packet_ring::lifecycle::Bound;
-use packet_ring::packet::{Geometry, Interface, Packet, Rx, Socket};
+use packet_ring::packet::{Block, Geometry, Interface, Packet, Rx, Socket};
+use packet_ring::sync::{Layout, Memory};
 use packet_ring_lab::{Injector, VethOptions, VethPair, frame};
 use rustix::fd::AsFd;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -69,11 +76,14 @@ impl Seen {
     }
 }
 
-/// A filled ring, and a second mapping of it.
+/// A filled ring, and a mapping of it.
 pub(crate) struct Replay {
-    socket: Socket<Bound<Rx>>,
-    base: *mut u8,
+    /// Before the mapping that it lies in.
+    ring: Ring,
+    mapping: Mapping,
     geometry: Geometry,
+    /// Keeps the kernel's side of the ring.
+    _socket: Socket<Bound<Rx>>,
 }
 
 impl Replay {
@@ -92,27 +102,30 @@ impl Replay {
             injector.flood(&template, 0..10_000);
         }
         pair.delete().expect("the pair goes");
+        while socket.next_block().is_some() {}
 
-        let len = usize::try_from(geometry.bytes()).expect("64 bits");
-        let access = ProtFlags::READ | ProtFlags::WRITE;
-        let flags = MapFlags::SHARED | MapFlags::POPULATE;
-        let fd = socket.as_fd();
-        // SAFETY: a new mapping at an address of the kernel's choice touches no other memory.
-        let base = unsafe { mmap(core::ptr::null_mut(), len, access, flags, fd, 0) };
-        let base = base.expect("a second mapping").cast();
-        let mut replay = Self {
-            socket,
-            base,
-            geometry,
+        let mapping = Mapping::new(&socket, &geometry);
+        let layout = Layout {
+            stride: geometry.block_size() as usize,
+            word: at::STATUS,
         };
-        let drained = replay.walk_with_closure();
-        assert!(drained.packets > 0, "the kernel filled nothing");
+        // SAFETY: the mapping has the ring's blocks, and words in it are aligned (1).
+        let memory = unsafe { Memory::new(mapping.base, layout) };
+        // SAFETY: the memory has so many blocks, and `Replay` drops the ring before the mapping; the
+        // other side is at rest (3).
+        let ring = unsafe { Ring::new(memory, geometry.block_count()) };
+        let replay = Self {
+            ring,
+            mapping,
+            geometry,
+            _socket: socket,
+        };
         replay.await_rest();
         replay
     }
 
     /// Waits until the kernel has opened the block that it froze at.
-    fn await_rest(&mut self) {
+    fn await_rest(&self) {
         for _ in 0..20 {
             thread::sleep(RETIRE_TIMEOUT / 2);
             let empty = self.blocks().filter(|&block| {
@@ -130,10 +143,10 @@ impl Replay {
     }
 
     fn blocks(&self) -> impl Iterator<Item = *mut u8> + use<> {
-        let (base, size) = (self.base, self.geometry.block_size() as usize);
+        let (base, size) = (self.mapping.base, self.geometry.block_size() as usize);
         (0..self.geometry.block_count().get() as usize)
             // SAFETY: inside the mapping (1).
-            .map(move |block| unsafe { base.add(block * size) })
+            .map(move |block| unsafe { base.add(block * size) }.as_ptr())
     }
 
     /// Hands all blocks to the reader once more.
@@ -166,8 +179,11 @@ impl Replay {
     #[inline(never)]
     pub(crate) fn walk_with_closure(&mut self) -> Seen {
         let mut seen = Seen::default();
-        let mut receiver = self.socket.receiver();
-        while let Some(block) = receiver.next_block() {
+        let mut receiver = self.ring.receiver();
+        while let Some(guard) = receiver.next_block() {
+            let Some(block) = Block::open(guard, &self.geometry) else {
+                break;
+            };
             let _ = block.for_each(|packet| {
                 seen.add_packet(packet);
                 ControlFlow::Continue(())
@@ -180,8 +196,11 @@ impl Replay {
     #[inline(never)]
     pub(crate) fn walk_with_iterator(&mut self) -> Seen {
         let mut seen = Seen::default();
-        let mut receiver = self.socket.receiver();
-        while let Some(block) = receiver.next_block() {
+        let mut receiver = self.ring.receiver();
+        while let Some(guard) = receiver.next_block() {
+            let Some(block) = Block::open(guard, &self.geometry) else {
+                break;
+            };
             for packet in block.packets() {
                 seen.add_packet(packet);
             }
@@ -190,11 +209,28 @@ impl Replay {
     }
 }
 
-impl Drop for Replay {
+/// The ring in memory.
+struct Mapping {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+impl Mapping {
+    fn new(socket: &Socket<Bound<Rx>>, geometry: &Geometry) -> Self {
+        let len = usize::try_from(geometry.bytes()).expect("64 bits");
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        let flags = MapFlags::SHARED | MapFlags::POPULATE;
+        // SAFETY: a new mapping at an address of the kernel's choice touches no other memory.
+        let base = unsafe { mmap(core::ptr::null_mut(), len, access, flags, socket.as_fd(), 0) };
+        let base = NonNull::new(base.expect("a mapping").cast()).expect("not at zero");
+        Self { base, len }
+    }
+}
+
+impl Drop for Mapping {
     fn drop(&mut self) {
-        let len = self.geometry.bytes() as usize;
-        // SAFETY: the mapping is ours, and nothing borrows from it.
-        let _ = unsafe { munmap(self.base.cast(), len) };
+        // SAFETY: the mapping is ours, and the ring in it is gone.
+        let _ = unsafe { munmap(self.base.as_ptr().cast(), self.len) };
     }
 }
 
