@@ -8,8 +8,8 @@ use crate::geometry::InvalidGeometry;
 
 /// Why an operation failed.
 ///
-/// `Copy`, and made without allocating. Its text says what helps, where something does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// `Copy`, and made without allocating. Its text, in `Debug` too, says what helps, where something does.
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
     /// The kernel refused a system call.
@@ -70,7 +70,7 @@ pub enum Operation {
     DropMembership,
     /// `getsockopt(PACKET_STATISTICS)`.
     ReadStatistics,
-    /// `getsockopt(SO_ERROR)`, `getsockname` or `ioctl(SIOCGIFFLAGS)`.
+    /// `getsockopt(SO_ERROR)`, `getsockname`, `ioctl(SIOCGIFNAME)` or `ioctl(SIOCGIFFLAGS)`.
     ReadLink,
     /// `ppoll`.
     Wait,
@@ -186,10 +186,21 @@ impl fmt::Display for Error {
                 f.write_str("the interface is down; packets come again when it is up")
             }
             Self::LinkGone => f.write_str("the interface is gone; rebind to another"),
-            Self::Corrupt => f.write_str("the ring holds words that the kernel does not write"),
-            Self::FilterTooLong => f.write_str("the filter has more than 4096 instructions"),
+            Self::Corrupt => f.write_str(
+                "the ring holds words that the kernel does not write; open another socket",
+            ),
+            Self::FilterTooLong => f.write_str(
+                "the filter, with the snap length woven in, has more than 4096 instructions",
+            ),
             Self::NoSuchInterface => f.write_str("no interface has this name"),
         }
+    }
+}
+
+/// The same text: it is what `main` prints of an error that it returns.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

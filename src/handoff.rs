@@ -98,7 +98,8 @@ impl Slots {
         held
     }
 
-    /// Says that the ring holds words that the kernel does not write; it stays so.
+    /// Says that the ring holds words that the kernel does not write; it stays so. The handoff goes on;
+    /// it is [`packet`](crate::packet) that hands out no more.
     pub fn mark_corrupt(&self) {
         // Relaxed: a latch; what it stops is decided by whoever reads it next.
         self.corrupt.store(true, Ordering::Relaxed);
@@ -132,7 +133,8 @@ impl Handle for &Slots {}
 /// A block that the kernel has filled, owned until it is dropped; dropping gives it back.
 ///
 /// Forgetting it is safe: the ring stops at the slot, and takes it back as soon as `&mut` to the
-/// ring proves that no borrowed block lives.
+/// ring proves that no borrowed block lives. A shared ring can never prove it: there the block stays
+/// out, and [`Slots::held`] counts it.
 #[derive(Debug)]
 pub struct Block<H: Handle> {
     slots: H,

@@ -2,7 +2,8 @@
 //!
 //! This is the only place that names loom. Built with `--cfg loom`, the same names stand for loom's
 //! atomics and tracked cells, so that a model drives the production [`handoff`](crate::handoff)
-//! unchanged. Only [`handoff`](crate::handoff) and models of the kernel's side use what is here.
+//! unchanged. Runtimes that map rings themselves need [`Memory`] and its layout; the rest is for
+//! [`handoff`](crate::handoff) and for models of the kernel's side.
 //!
 //! # Safety
 //!

@@ -32,5 +32,6 @@ pub use self::socket::Socket;
 pub use self::statistics::Statistics;
 pub use self::walk::{Packets, Position};
 pub use crate::abi::packet::{BlockStatus, PacketStatus};
+pub use crate::handoff::Slots;
 #[cfg(feature = "alloc")]
 pub use crate::sys::Owner;

@@ -12,7 +12,6 @@ use crate::wait::{Deadline, OnSignal, Wake};
 
 /// Why [`Receiver::for_each`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
 pub enum Ended {
     /// The deadline passed.
     TimedOut,
@@ -69,7 +68,10 @@ impl<'r> Receiver<'r> {
     /// Says whether the link is down or gone, or the ring corrupt.
     ///
     /// `getsockopt(SO_ERROR)`, and where that says that something happened, or it did before,
-    /// `getsockname` and `ioctl(SIOCGIFFLAGS)`. Call it when a wake-up brought no block.
+    /// `getsockname`, `ioctl(SIOCGIFNAME)` and `ioctl(SIOCGIFFLAGS)`. Call it after each
+    /// wake-up, once there is no further block, also where the wake-up brought some: one edge can stand
+    /// for both. [`Error::LinkDown`] is no end: go on, and while it lasts ask again about once a second,
+    /// for nothing wakes you when the interface goes for good.
     ///
     /// # Errors
     ///
@@ -82,7 +84,8 @@ impl<'r> Receiver<'r> {
 
     /// Sleeps until a block is ready or the deadline has passed. No system call where a block is ready.
     ///
-    /// `ppoll`, woken by the kernel at each finished block. It sleeps in shorter naps in two cases.
+    /// `ppoll`, woken by the kernel at each finished block (before Linux 3.19 at each packet), and what
+    /// [`take_error`](Self::take_error) calls where the link was heard of or is down. It sleeps in shorter naps in two cases.
     /// While the newest block that the kernel has filled is held, the kernel would report it again
     /// and again: the nap is then the retire timeout, and at most 200 ms. While the link is down, the kernel does not
     /// say when the interface goes away for good: then it is a second.
@@ -131,7 +134,8 @@ impl<'r> Receiver<'r> {
     /// Binds to another interface, or to one that was removed and made again, with the same ring.
     ///
     /// What the ring holds of the old interface stays readable, and blocks that are out stay out.
-    /// Memberships do not move along. `bind`.
+    /// Memberships stay with the old interface: drop them first, or they last until the socket closes.
+    /// `bind`.
     ///
     /// # Errors
     ///

@@ -214,7 +214,8 @@ pub enum Direction {
     Multicast,
     /// To another host, and seen because the interface is promiscuous: `PACKET_OTHERHOST`.
     OtherHost,
-    /// Sent by this host: `PACKET_OUTGOING`.
+    /// Sent by this host: `PACKET_OUTGOING`. On the loopback each packet is seen going out and coming
+    /// in; `ignore_outgoing` leaves one.
     Outgoing,
     /// A value that the kernel keeps for itself.
     Other(u8),

@@ -11,8 +11,8 @@ use crate::wait::{Deadline, OnSignal, Wake};
 
 /// Hands out blocks that own a share of the ring.
 ///
-/// Made by [`Socket::into_shared`](super::Socket::into_shared); the methods do what those of
-/// [`Receiver`](super::Receiver) do.
+/// Made by [`Socket::into_shared`](super::Socket::into_shared); each method does what that of
+/// [`Receiver`](super::Receiver) does.
 ///
 /// A block that is forgotten stays out for good, and the ring stops at it:
 /// [`Statistics::held`] counts it.

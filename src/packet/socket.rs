@@ -118,7 +118,7 @@ impl Socket<Configured<Rx>> {
 impl Socket<Mapped<Rx>> {
     /// Binds the socket to an interface: packets arrive from now on.
     ///
-    /// An interface that is down can be bound to: [`wait`](Socket::wait) then says
+    /// `bind`. An interface that is down can be bound to: [`wait`](Socket::wait) then says
     /// [`Error::LinkDown`], and packets come when it is up.
     ///
     /// # Errors
@@ -236,7 +236,7 @@ impl Socket<Bound<Rx>> {
             .map_err(Error::system(Operation::DropMembership))
     }
 
-    /// Shares the ring with blocks that are `'static` and own it together.
+    /// Shares the ring with blocks that are `'static` and own it together. Join memberships before.
     ///
     /// The socket lives until the receiver and the last block are dropped.
     #[cfg(feature = "alloc")]

@@ -18,7 +18,8 @@ pub struct Statistics {
     pub drops: u64,
     /// How often the ring was full and receiving stopped: the kernel's `tp_freeze_q_cnt`.
     pub freezes: u64,
-    /// Blocks that are out now, and such as were forgotten while a receiver lives.
+    /// Blocks that are out now, and such as were forgotten while a receiver lives. Counting looks at
+    /// every block's status word.
     pub held: u32,
     /// Blocks that were forgotten and taken back.
     pub taken_back: u64,
