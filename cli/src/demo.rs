@@ -16,7 +16,7 @@ use crate::capture::{frame_of, now};
 use crate::exit::{Failure, say};
 use crate::files::Output;
 use crate::interfaces::LinkType;
-use crate::pcapng::{self, Statistics};
+use crate::writer::{self, Format, Statistics};
 
 /// Bytes of a frame, the smallest that Ethernet has.
 const FRAME: usize = 64;
@@ -43,14 +43,14 @@ pub(crate) fn run(args: &args::Demo) -> Result<ExitCode, Failure> {
 
     let far = Interface::by_name(pair.far.name()).map_err(Failure::runtime)?;
     let mut socket = bind(far).map_err(Failure::runtime)?;
-    let description = pcapng::Interface {
+    let description = writer::Interface {
         name: pair.far.name().to_owned(),
         link_type: LinkType::Ethernet.number(),
         snap_length: args::MAX_SNAP_LENGTH,
         filter: None,
         system: "Linux".to_owned(),
     };
-    let mut output = Output::create(&args.write, None, None, description)?;
+    let mut output = Output::create(&args.write, Format::Pcapng, None, None, description)?;
     let start = now();
     let count = args.count;
     let sender = thread::spawn(move || injector.flood(&frame::numbered(0, FRAME), 0..count));

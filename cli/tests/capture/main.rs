@@ -7,6 +7,7 @@ mod choice;
 mod ending;
 mod files;
 mod lines;
+mod pcap;
 mod refusal;
 mod rotation;
 mod seen;
@@ -15,6 +16,7 @@ use choice::*;
 use ending::*;
 use files::*;
 use lines::*;
+use pcap::*;
 use refusal::*;
 use rotation::*;
 
@@ -26,6 +28,9 @@ packet_ring_lab::suite![
     the_snap_length_cuts_packets_and_keeps_their_length,
     a_file_is_read_by_tcpdump_and_capinfos,
     a_file_ends_with_what_was_counted,
+    classic_pcap_is_read_by_tcpdump_and_capinfos,
+    classic_pcap_keeps_every_byte_and_the_time,
+    classic_pcap_is_cut_rotated_and_streamed_like_pcapng,
     a_stopped_reader_tells_where_packets_were_lost,
     standard_output_takes_pcapng_too,
     a_reader_that_goes_away_ends_it_quietly,

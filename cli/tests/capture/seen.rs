@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use packet_ring_lab::frame;
+use pcap_file::pcap::{PcapReader, RawPcapPacket};
 use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketBlock;
 use pcap_file::pcapng::{Block, PcapNgReader};
 
@@ -52,4 +53,15 @@ pub(crate) fn numbers(file: &Path) -> Vec<u64> {
         .iter()
         .map(|packet| frame::number(&packet.data).expect("a numbered frame"))
         .collect()
+}
+
+/// Of a classic file.
+pub(crate) fn pcap_packets(file: &Path) -> Vec<RawPcapPacket<'static>> {
+    let mut reader = PcapReader::new(File::open(file).expect("the file")).expect("pcap");
+    let mut packets = Vec::new();
+    // Raw: pcap-file takes a packet that was cut at the snap length for an error.
+    while let Some(packet) = reader.next_raw_packet() {
+        packets.push(packet.expect("a whole packet").into_owned());
+    }
+    packets
 }
