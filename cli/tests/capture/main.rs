@@ -4,6 +4,7 @@
 mod common;
 
 mod choice;
+mod counter;
 mod ending;
 mod files;
 mod lines;
@@ -13,6 +14,7 @@ mod rotation;
 mod seen;
 
 use choice::*;
+use counter::*;
 use ending::*;
 use files::*;
 use lines::*;
@@ -42,11 +44,14 @@ packet_ring_lab::suite![
     a_signal_ends_it_with_all_that_was_received,
     a_user_signal_asks_for_statistics,
     the_direction_is_heeded,
+    a_terminal_shows_the_counter_and_then_the_summary,
+    a_quiet_capture_and_a_pipe_have_no_counter,
     promiscuous_unless_told_otherwise,
     an_interface_may_go_down_and_come_back,
     an_interface_that_goes_away_is_an_error,
     exit_codes_tell_what_happened,
     without_permission_it_prints_the_setcap_line,
+    without_libpcap_only_expressions_are_refused,
     doctor_and_the_list_name_every_interface,
     the_default_interface_is_the_first_that_is_up,
 ];
