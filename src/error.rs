@@ -1,10 +1,14 @@
 //! What can go wrong: what was tried, what the kernel answered, and what helps.
 
+mod unsent;
+
 use core::fmt;
 
 use rustix::io::Errno;
 
 use crate::geometry::InvalidGeometry;
+
+pub use self::unsent::Unsent;
 
 /// Why an operation failed.
 ///
@@ -31,6 +35,20 @@ pub enum Error {
     FilterTooLong,
     /// No interface has the name; a name has 1 to 15 bytes.
     NoSuchInterface,
+    /// The kernel stopped at a frame that was to be sent. The frames before it were taken.
+    Unsent {
+        /// The frame's number.
+        frame: u64,
+        /// Why the kernel stopped.
+        why: Unsent,
+    },
+    /// A frame has fewer bytes than were to be sent from it.
+    FrameTooSmall {
+        /// The bytes that it has for a packet.
+        room: u64,
+        /// Where the bytes to be sent would end.
+        len: u64,
+    },
 }
 
 /// What was tried when the kernel refused.
@@ -76,6 +94,23 @@ pub enum Operation {
     Wait,
     /// `socket(AF_UNIX)` and `ioctl(SIOCGIFINDEX)`.
     FindInterface,
+    /// `setsockopt(PACKET_TX_RING)`.
+    SetTxRing {
+        /// The size of the ring that was asked for.
+        bytes: u64,
+    },
+    /// `setsockopt(PACKET_LOSS)`.
+    SetLoss,
+    /// `setsockopt(PACKET_TX_HAS_OFF)`.
+    SetTxHasOff,
+    /// `setsockopt(PACKET_VNET_HDR)`.
+    SetVnetHeader,
+    /// `setsockopt(PACKET_QDISC_BYPASS)`.
+    BypassQdisc,
+    /// `sendto` without bytes of its own: send what the ring holds.
+    Kick,
+    /// `fcntl(F_DUPFD_CLOEXEC)`.
+    Duplicate,
 }
 
 impl Error {
@@ -84,11 +119,18 @@ impl Error {
         move |errno| Self::System { operation, errno }
     }
 
+    /// Makes the error of a frame at which the kernel stopped.
+    pub(crate) fn unsent(frame: u64, errno: Errno) -> Self {
+        let why = Unsent::new(errno);
+        Self::Unsent { frame, why }
+    }
+
     /// The kernel's answer, where the kernel was asked.
     #[must_use]
     pub fn errno(&self) -> Option<Errno> {
         match self {
             Self::System { errno, .. } => Some(*errno),
+            Self::Unsent { why, .. } => Some(why.errno()),
             _ => None,
         }
     }
@@ -112,6 +154,13 @@ impl fmt::Display for Operation {
             Self::ReadLink => f.write_str("reading the link state"),
             Self::Wait => f.write_str("ppoll"),
             Self::FindInterface => f.write_str("looking the interface up"),
+            Self::SetTxRing { bytes } => write!(f, "setsockopt(PACKET_TX_RING) of {bytes} bytes"),
+            Self::SetLoss => f.write_str("setsockopt(PACKET_LOSS)"),
+            Self::SetTxHasOff => f.write_str("setsockopt(PACKET_TX_HAS_OFF)"),
+            Self::SetVnetHeader => f.write_str("setsockopt(PACKET_VNET_HDR)"),
+            Self::BypassQdisc => f.write_str("setsockopt(PACKET_QDISC_BYPASS)"),
+            Self::Kick => f.write_str("sendto"),
+            Self::Duplicate => f.write_str("fcntl(F_DUPFD_CLOEXEC)"),
         }
     }
 }
@@ -126,7 +175,10 @@ fn remedy(operation: Operation, errno: Errno) -> &'static str {
         (Operation::OpenSocket, Errno::AFNOSUPPORT) => "; the kernel lacks CONFIG_PACKET",
         (Operation::SetVersion, Errno::INVAL) => "; TPACKET_V3 needs Linux 3.2",
         (Operation::IgnoreOutgoing, Errno::NOPROTOOPT) => "; it needs Linux 4.20",
-        (Operation::SetRing { .. }, Errno::NOMEM) => {
+        (Operation::SetTxRing { .. }, Errno::INVAL) => {
+            "; TPACKET_V3 transmit rings need Linux 4.11"
+        }
+        (Operation::SetRing { .. } | Operation::SetTxRing { .. }, Errno::NOMEM) => {
             "; the kernel has no such memory in blocks of this size: ask for smaller blocks or fewer"
         }
         (Operation::MapRing { .. }, Errno::NOMEM | Errno::AGAIN) => {
@@ -163,6 +215,7 @@ fn name(errno: Errno) -> Option<&'static str> {
         Errno::AFNOSUPPORT => "EAFNOSUPPORT",
         Errno::OPNOTSUPP => "EOPNOTSUPP",
         Errno::BADF => "EBADF",
+        Errno::MSGSIZE => "EMSGSIZE",
         Errno::FAULT => "EFAULT",
         Errno::NOSYS => "ENOSYS",
         Errno::ADDRNOTAVAIL => "EADDRNOTAVAIL",
@@ -170,15 +223,19 @@ fn name(errno: Errno) -> Option<&'static str> {
     })
 }
 
+fn write_errno(f: &mut fmt::Formatter<'_>, errno: Errno) -> fmt::Result {
+    match name(errno) {
+        Some(name) => f.write_str(name),
+        None => write!(f, "error {}", errno.raw_os_error()),
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::System { operation, errno } => {
                 write!(f, "{operation}: ")?;
-                match name(errno) {
-                    Some(name) => f.write_str(name)?,
-                    None => write!(f, "error {}", errno.raw_os_error())?,
-                }
+                write_errno(f, errno)?;
                 f.write_str(remedy(operation, errno))
             }
             Self::Geometry(why) => why.fmt(f),
@@ -193,6 +250,14 @@ impl fmt::Display for Error {
                 "the filter, with the snap length woven in, has more than 4096 instructions",
             ),
             Self::NoSuchInterface => f.write_str("no interface has this name"),
+            Self::Unsent { frame, why } => {
+                write!(f, "frame {frame}: ")?;
+                write_errno(f, why.errno())?;
+                write!(f, "; {}", why.sentence())
+            }
+            Self::FrameTooSmall { room, len } => {
+                write!(f, "a frame has room for {room} bytes, not for {len}")
+            }
         }
     }
 }
@@ -223,7 +288,10 @@ mod with_std {
             use std::io::ErrorKind;
             let kind = match error {
                 Error::System { errno, .. } => std::io::Error::from(errno).kind(),
-                Error::Geometry(_) | Error::FilterTooLong => ErrorKind::InvalidInput,
+                Error::Unsent { why, .. } => std::io::Error::from(why.errno()).kind(),
+                Error::Geometry(_) | Error::FilterTooLong | Error::FrameTooSmall { .. } => {
+                    ErrorKind::InvalidInput
+                }
                 Error::LinkDown => std::io::Error::from(Errno::NETDOWN).kind(),
                 Error::LinkGone | Error::NoSuchInterface => ErrorKind::NotFound,
                 Error::Corrupt => ErrorKind::InvalidData,
