@@ -8,7 +8,10 @@ use crate::geometry::InvalidGeometry;
 use crate::lifecycle::Rings;
 use crate::sys::{self, Mapping, RingRequest};
 
-/// Rings of a packet socket, step by step.
+/// Rings of a packet socket: [`Rx`](super::Rx), [`Tx`](super::Tx), [`RxTx`](super::RxTx). Sealed.
+///
+/// Not exported: its methods take any descriptor, and would let a ring be made outside of the socket's
+/// states.
 pub trait PacketRings: Rings + Copy {
     /// Sets the options that the kernel takes before there is a ring.
     fn configure(&self, fd: BorrowedFd<'_>) -> Result<(), Error>;
@@ -33,7 +36,7 @@ pub trait PacketRings: Rings + Copy {
     ) -> Result<(), Error>;
 }
 
-/// Rings of which one receives.
+/// Rings of which one receives: [`Rx`](super::Rx), [`RxTx`](super::RxTx). Sealed.
 #[diagnostic::on_unimplemented(
     message = "a socket with `{Self}` receives nothing",
     label = "configure it with `Rx` or `RxTx`"
@@ -46,7 +49,7 @@ pub trait Receives: PacketRings {
     fn receiver<'r>(bound: &'r mut Self::Bound, fd: BorrowedFd<'r>) -> Receiver<'r>;
 }
 
-/// Rings of which one transmits.
+/// Rings of which one transmits: [`Tx`](super::Tx), [`RxTx`](super::RxTx). Sealed.
 #[diagnostic::on_unimplemented(
     message = "a socket with `{Self}` has no transmit ring",
     label = "configure it with `Tx` or `RxTx`"
