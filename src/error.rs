@@ -66,8 +66,8 @@ pub enum Operation {
     },
     /// `setsockopt(PACKET_ADD_MEMBERSHIP)`.
     AddMembership,
-    /// `setsockopt(PACKET_DROP_MEMBERSHIP)`.
-    DropMembership,
+    /// `fcntl(F_DUPFD_CLOEXEC)` of the socket.
+    DuplicateDescriptor,
     /// `getsockopt(PACKET_STATISTICS)`.
     ReadStatistics,
     /// `getsockopt(SO_ERROR)`, `getsockname`, `ioctl(SIOCGIFNAME)` or `ioctl(SIOCGIFFLAGS)`.
@@ -107,7 +107,7 @@ impl fmt::Display for Operation {
             Self::KeepFromChildren => f.write_str("madvise(MADV_DONTFORK)"),
             Self::Bind { interface } => write!(f, "bind to interface {interface}"),
             Self::AddMembership => f.write_str("setsockopt(PACKET_ADD_MEMBERSHIP)"),
-            Self::DropMembership => f.write_str("setsockopt(PACKET_DROP_MEMBERSHIP)"),
+            Self::DuplicateDescriptor => f.write_str("fcntl(F_DUPFD_CLOEXEC)"),
             Self::ReadStatistics => f.write_str("getsockopt(PACKET_STATISTICS)"),
             Self::ReadLink => f.write_str("reading the link state"),
             Self::Wait => f.write_str("ppoll"),

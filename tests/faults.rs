@@ -101,8 +101,8 @@ fn inside(down: &str) -> Result<(), String> {
     if by_name != lo {
         return Err(format!("{by_name:?} is not lo"));
     }
-    persist(|| socket.add_membership(Membership::Promiscuous))?;
-    persist(|| socket.drop_membership(Membership::Promiscuous))?;
+    let joined = persist(|| Membership::Promiscuous.join(&socket, lo))?;
+    drop(joined);
     persist(|| socket.rebind(down))?;
     // A link that is down stays known as down, wherever the look at it failed.
     persist(|| match socket.take_error() {
@@ -199,13 +199,14 @@ fn operation(call: &str) -> Result<Option<&'static str>, Stopped> {
     };
     match name(call) {
         "socket" => among(&[("AF_PACKET", "OpenSocket"), ("AF_UNIX", "FindInterface")]),
+        // A guard that is dropped has nobody to tell.
+        "setsockopt" if call.contains("PACKET_DROP_MEMBERSHIP") => Ok(None),
         "setsockopt" => among(&[
             ("PACKET_VERSION", "SetVersion"),
             ("PACKET_RESERVE", "SetReserve"),
             ("SO_ATTACH_FILTER", "AttachFilter"),
             ("PACKET_RX_RING", "SetRing { bytes: 16384 }"),
             ("PACKET_ADD_MEMBERSHIP", "AddMembership"),
-            ("PACKET_DROP_MEMBERSHIP", "DropMembership"),
             ("PACKET_IGNORE_OUTGOING", "IgnoreOutgoing"),
             ("SOL_PACKET, 0x17", "IgnoreOutgoing"),
         ]),
@@ -221,7 +222,9 @@ fn operation(call: &str) -> Result<Option<&'static str>, Stopped> {
         "ppoll" => Ok(Some("Wait")),
         // What the program prints, what the library lets go of, and what std checks then in a debug
         // build.
-        "write" | "close" | "munmap" | "fcntl" => Ok(None),
+        "write" | "close" | "munmap" => Ok(None),
+        "fcntl" if call.contains("F_DUPFD_CLOEXEC") => Ok(Some("DuplicateDescriptor")),
+        "fcntl" => Ok(None),
         _ => Err(format!("the library is not known to call {call}").into()),
     }
 }

@@ -70,7 +70,8 @@ fn a_received_packet_tells_all_about_itself() -> TestResult {
 
 fn every_direction_is_told() -> TestResult {
     let mut bench = Bench::new(PROMPT)?;
-    bench.socket.add_membership(Membership::Promiscuous)?;
+    let socket = &bench.socket;
+    let _promiscuous = Membership::Promiscuous.join(socket, socket.interface())?;
     let witness = Witness::on(&bench.pair.far, Sees::Incoming)?;
     let own = bench.pair.far.facts()?.address;
     for (address, direction, seen_as) in [

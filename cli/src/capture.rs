@@ -55,11 +55,15 @@ fn capture(plan: &Plan, args: &args::Capture) -> Result<(), Failure> {
     let mut socket = mapped
         .bind(index)
         .map_err(|refused| failed(refused.error()))?;
-    if !args.no_promiscuous_mode {
-        socket
-            .add_membership(Membership::Promiscuous)
-            .map_err(failed)?;
-    }
+    let _promiscuous = if args.no_promiscuous_mode {
+        None
+    } else {
+        Some(
+            Membership::Promiscuous
+                .join(&socket, index)
+                .map_err(failed)?,
+        )
+    };
     let link_type = plan.link_type.description();
     eprintln!(
         "listening on {}, link-type {link_type}, snapshot length {} bytes",

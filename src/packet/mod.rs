@@ -22,7 +22,7 @@ mod watch;
 pub use self::block::Block;
 pub use self::geometry::Geometry;
 pub use self::interface::Interface;
-pub use self::membership::Membership;
+pub use self::membership::{Membership, MembershipGuard};
 pub use self::receiver::{Ended, Receiver};
 pub use self::record::{Direction, LinkAddress, Packet, Timestamp, TimestampSource, Vlan};
 pub use self::rx::{BoundRx, MappedRx, Rx, RxHash};

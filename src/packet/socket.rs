@@ -5,7 +5,7 @@ use rustix::fd::{AsFd, BorrowedFd};
 use core::ops::ControlFlow;
 
 use super::rx::Rx;
-use super::{Block, Ended, Interface, Membership, Packet, Receiver, Statistics};
+use super::{Block, Ended, Interface, Packet, Receiver, Statistics};
 use crate::bpf::{Instruction, Limited};
 use crate::error::{Error, Operation};
 use crate::handoff::Slots;
@@ -212,31 +212,7 @@ impl Socket<Bound<Rx>> {
         self.state.rings.interface()
     }
 
-    /// Asks the interface to receive more. `setsockopt(PACKET_ADD_MEMBERSHIP)`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`]: ENODEV where the interface is gone.
-    #[doc(alias = "PACKET_ADD_MEMBERSHIP")]
-    pub fn add_membership(&mut self, membership: Membership) -> Result<(), Error> {
-        sys::add_membership(self.state.fd.as_fd(), &membership.request(self.interface()))
-            .map_err(Error::system(Operation::AddMembership))
-    }
-
-    /// Ends a membership. `setsockopt(PACKET_DROP_MEMBERSHIP)`.
-    ///
-    /// Ending one that does not exist does nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`].
-    #[doc(alias = "PACKET_DROP_MEMBERSHIP")]
-    pub fn drop_membership(&mut self, membership: Membership) -> Result<(), Error> {
-        sys::drop_membership(self.state.fd.as_fd(), &membership.request(self.interface()))
-            .map_err(Error::system(Operation::DropMembership))
-    }
-
-    /// Shares the ring with blocks that are `'static` and own it together. Join memberships before.
+    /// Shares the ring with blocks that are `'static` and own it together.
     ///
     /// The socket lives until the receiver and the last block are dropped.
     #[cfg(feature = "alloc")]

@@ -13,7 +13,7 @@ mod sockopt;
 pub(crate) use filter::attach_filter;
 pub(crate) use link::{is_up, name_to_index};
 use mapping::Mapping;
-pub(crate) use packet::{bind, bound_interface, open};
+pub(crate) use packet::{bind, bound_interface, duplicate, open};
 pub(crate) use ring::MappedRing;
 #[cfg(feature = "alloc")]
 pub use ring::Owner;

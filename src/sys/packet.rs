@@ -63,3 +63,10 @@ pub(crate) fn bound_interface(fd: BorrowedFd<'_>) -> Result<i32, Errno> {
     // to the end of `sll_ifindex` were written; only that field is read.
     Ok(unsafe { (*address.as_ptr().cast::<sockaddr_ll>()).sll_ifindex })
 }
+
+/// A descriptor of its own for the same socket.
+pub(crate) fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    // 0 to 2 are not for sockets, even where nobody has them open.
+    const LOWEST: i32 = 3;
+    rustix::io::fcntl_dupfd_cloexec(fd, LOWEST)
+}
