@@ -37,7 +37,7 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
-    /// `socket(AF_PACKET, SOCK_RAW, 0)`.
+    /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`.
     OpenSocket,
     /// `setsockopt(PACKET_VERSION, TPACKET_V3)`.
     SetVersion,

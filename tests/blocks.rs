@@ -160,19 +160,19 @@ fn the_private_area_is_there_again_when_the_block_comes_round() -> TestResult {
 
 fn a_private_area_leaves_room_for_a_packet_or_is_refused() -> TestResult {
     // The kernel takes any that leaves room for a packet's header.
-    let refused = PROMPT.private_area(3953);
+    let refused = PROMPT.private_area(3937);
     assert_eq!(refused, Err(InvalidGeometry::BlockTooSmall));
-    let with_snap_length = PROMPT.private_area(3952)?.snap_length(7);
+    let with_snap_length = PROMPT.private_area(3936)?.snap_length(9);
     assert_eq!(with_snap_length, Err(InvalidGeometry::BlockTooSmall));
 
-    let mut bench = Bench::new(PROMPT.private_area(3952)?)?;
+    let mut bench = Bench::new(PROMPT.private_area(3936)?)?;
     let sent = frame::numbered(7, 60);
     for _ in 0..8 {
         bench.injector.send(&sent)?;
         over_blocks(&mut bench.socket, 1, |block| {
             block.private_area_mut().fill(0xff);
             for packet in block.packets() {
-                assert_eq!((packet.data(), packet.len()), (&sent[..14], 60));
+                assert_eq!((packet.data(), packet.len()), (&sent[..30], 60));
             }
             Ok(())
         })?;

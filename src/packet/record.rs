@@ -37,7 +37,8 @@ impl<'b> Packet<'b> {
         u32::from_ne_bytes(field(self.header, offset))
     }
 
-    /// The captured bytes, from the link-layer header on.
+    /// The captured bytes, from the link-layer header on, or from the network header on with
+    /// [`LinkHeader::Removed`](super::LinkHeader::Removed).
     #[inline(always)]
     #[must_use]
     pub fn data(&self) -> &'b [u8] {
@@ -51,7 +52,8 @@ impl<'b> Packet<'b> {
         self.u32(record::CAPTURED)
     }
 
-    /// How many bytes the packet had on the wire, without a VLAN tag that was taken out.
+    /// How many bytes the packet had on the wire, without a VLAN tag or a link-layer header that was
+    /// taken out.
     #[expect(
         clippy::len_without_is_empty,
         reason = "a packet has a length; it is no container"
@@ -117,8 +119,8 @@ impl<'b> Packet<'b> {
         self.u32(record::RXHASH)
     }
 
-    /// Where the network header begins in [`data`](Self::data), in bytes. It can lie beyond what was
-    /// captured.
+    /// Where the network header begins in [`data`](Self::data), in bytes: 0 where the link-layer header
+    /// was taken off. It can lie beyond what was captured.
     #[inline]
     #[must_use]
     pub fn network_offset(&self) -> usize {

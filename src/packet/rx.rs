@@ -3,9 +3,10 @@
 use rustix::fd::BorrowedFd;
 #[cfg(feature = "alloc")]
 use rustix::fd::OwnedFd;
+use rustix::net::SocketType;
 
 use super::watch::Watch;
-use super::{Geometry, Interface, Receiver};
+use super::{Geometry, Interface, LinkHeader, Receiver};
 use crate::error::{Error, Operation};
 use crate::geometry::InvalidGeometry;
 use crate::lifecycle::{Rings, Sealed};
@@ -30,16 +31,19 @@ pub struct Rx {
     geometry: Geometry,
     rxhash: RxHash,
     protocol: u16,
+    link_header: LinkHeader,
 }
 
 impl Rx {
-    /// A receive ring of these sizes, for packets of every protocol, without flow hashes.
+    /// A receive ring of these sizes, for packets of every protocol, with their link-layer headers
+    /// and without flow hashes.
     #[must_use]
     pub const fn new(geometry: Geometry) -> Self {
         Self {
             geometry,
             rxhash: RxHash::Off,
             protocol: EVERY_PROTOCOL,
+            link_header: LinkHeader::Kept,
         }
     }
 
@@ -57,6 +61,18 @@ impl Rx {
     pub const fn protocol(mut self, ether_type: u16) -> Self {
         self.protocol = ether_type;
         self
+    }
+
+    /// Sets whether packets come with their link-layer header.
+    #[doc(alias = "SOCK_DGRAM")]
+    #[must_use]
+    pub const fn link_header(mut self, link_header: LinkHeader) -> Self {
+        self.link_header = link_header;
+        self
+    }
+
+    pub(super) const fn socket_type(&self) -> SocketType {
+        self.link_header.socket_type()
     }
 
     pub(super) const fn geometry(&self) -> &Geometry {

@@ -30,14 +30,14 @@ pub struct Socket<S> {
 impl Socket<Configured<Rx>> {
     /// Opens a socket that receives nothing yet, for the ring that `rings` describes.
     ///
-    /// `socket(AF_PACKET, SOCK_RAW, 0)`, `PACKET_VERSION`, and what the geometry asks for:
+    /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`, `PACKET_VERSION`, and what the geometry asks for:
     /// `PACKET_RESERVE`, and a filter that keeps no more than the snap length.
     ///
     /// # Errors
     ///
     /// [`Error::System`]: EPERM without CAP_NET_RAW.
     pub fn configure(rings: Rx) -> Result<Self, Error> {
-        let fd = sys::open().map_err(Error::system(Operation::OpenSocket))?;
+        let fd = sys::open(rings.socket_type()).map_err(Error::system(Operation::OpenSocket))?;
         sys::set_version(fd.as_fd()).map_err(Error::system(Operation::SetVersion))?;
         let geometry = rings.geometry();
         if geometry.reserve_bytes() != 0 {

@@ -27,14 +27,9 @@ unsafe impl SocketAddrArg for LinkAddress {
     }
 }
 
-/// `socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)`: with protocol 0 no packet can arrive.
-pub(crate) fn open() -> Result<OwnedFd, Errno> {
-    socket_with(
-        AddressFamily::PACKET,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        None,
-    )
+/// `socket(AF_PACKET, kind | SOCK_CLOEXEC, 0)`: with protocol 0 no packet can arrive.
+pub(crate) fn open(kind: SocketType) -> Result<OwnedFd, Errno> {
+    socket_with(AddressFamily::PACKET, kind, SocketFlags::CLOEXEC, None)
 }
 
 /// Binds to an interface and a protocol (host byte order), from which moment on packets arrive.
