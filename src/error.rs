@@ -45,6 +45,10 @@ pub enum Operation {
     SetReserve,
     /// `setsockopt(PACKET_IGNORE_OUTGOING)`.
     IgnoreOutgoing,
+    /// `setsockopt(PACKET_TIMESTAMP)`.
+    SetTimestamp,
+    /// `setsockopt(SO_TIMESTAMPING)`.
+    SetTimestamping,
     /// `setsockopt(SO_ATTACH_FILTER)`.
     AttachFilter,
     /// `setsockopt(PACKET_RX_RING)`.
@@ -101,6 +105,8 @@ impl fmt::Display for Operation {
             Self::SetVersion => f.write_str("setsockopt(PACKET_VERSION)"),
             Self::SetReserve => f.write_str("setsockopt(PACKET_RESERVE)"),
             Self::IgnoreOutgoing => f.write_str("setsockopt(PACKET_IGNORE_OUTGOING)"),
+            Self::SetTimestamp => f.write_str("setsockopt(PACKET_TIMESTAMP)"),
+            Self::SetTimestamping => f.write_str("setsockopt(SO_TIMESTAMPING)"),
             Self::AttachFilter => f.write_str("setsockopt(SO_ATTACH_FILTER)"),
             Self::SetRing { bytes } => write!(f, "setsockopt(PACKET_RX_RING) of {bytes} bytes"),
             Self::MapRing { bytes } => write!(f, "mmap of a ring of {bytes} bytes"),

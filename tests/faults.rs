@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 
 use packet_ring::bpf::Instruction;
-use packet_ring::packet::{Geometry, Interface, Membership, Rx, Socket};
+use packet_ring::packet::{Geometry, Interface, Membership, Rx, Socket, TimestampSource};
 use packet_ring::{Deadline, Error, OnSignal, Wake};
 use packet_ring_lab::suite::{self, Company, Stopped, Test, TestResult, skip};
 use packet_ring_lab::{Injector, Link, VethOptions, VethPair, frame, procfs};
@@ -89,6 +89,7 @@ fn inside(down: &str) -> Result<(), String> {
     let mut socket = persist(|| Socket::configure(ring))?;
     persist(|| socket.attach_filter(&[Instruction::keep(500)]))?;
     persist(|| socket.ignore_outgoing())?;
+    persist(|| socket.timestamp(TimestampSource::Software))?;
     let mapped = socket.map().or_else(|failed| {
         report(failed.error());
         failed.into_socket().map().map_err(text)
@@ -204,6 +205,8 @@ fn operation(call: &str) -> Result<Option<&'static str>, Stopped> {
         "setsockopt" => among(&[
             ("PACKET_VERSION", "SetVersion"),
             ("PACKET_RESERVE", "SetReserve"),
+            ("PACKET_TIMESTAMP", "SetTimestamp"),
+            ("SO_TIMESTAMPING", "SetTimestamping"),
             ("SO_ATTACH_FILTER", "AttachFilter"),
             ("PACKET_RX_RING", "SetRing { bytes: 16384 }"),
             ("PACKET_ADD_MEMBERSHIP", "AddMembership"),
@@ -279,7 +282,7 @@ fn every_failed_call_leaves_a_usable_socket() -> TestResult {
         met.insert(operation);
     }
     // All of `Operation`.
-    assert_eq!(met.len(), 15, "{met:?}");
+    assert_eq!(met.len(), 17, "{met:?}");
     Ok(())
 }
 

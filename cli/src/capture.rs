@@ -134,9 +134,8 @@ fn failure(error: Error, interface: &str) -> Failure {
 /// The packet as the outputs take it.
 #[inline(always)]
 pub(crate) fn frame_of<'b>(packet: &Packet<'b>) -> Frame<'b> {
-    let time = packet.timestamp();
     Frame {
-        time: Duration::new(time.seconds.into(), time.nanoseconds),
+        time: packet.timestamp().into(),
         data: packet.data(),
         wire_len: packet.len(),
         tag: packet.vlan().map(|vlan| Tag {

@@ -1,6 +1,7 @@
 //! One captured packet, and every field of its header.
 
 use core::fmt;
+use core::time::Duration;
 
 use crate::abi::packet::{PacketStatus, record};
 
@@ -173,7 +174,10 @@ impl fmt::Debug for Packet<'_> {
     }
 }
 
-/// When a packet was seen: seconds and nanoseconds since 1970, UTC where the clock is.
+/// When a packet was seen: seconds and nanoseconds since 1970, UTC where the clock is. Becomes a
+/// [`Duration`], and with `std` a `SystemTime`.
+///
+/// The kernel keeps 32 bits of the seconds, which last until 2106.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timestamp {
     /// Whole seconds.
@@ -184,7 +188,35 @@ pub struct Timestamp {
     pub source: TimestampSource,
 }
 
+impl From<Timestamp> for Duration {
+    /// The time since 1970.
+    fn from(time: Timestamp) -> Self {
+        Self::new(time.seconds.into(), time.nanoseconds)
+    }
+}
+
+#[cfg(feature = "std")]
+mod with_std {
+    extern crate std;
+
+    use core::time::Duration;
+    use std::time::SystemTime;
+
+    use super::Timestamp;
+
+    impl From<Timestamp> for SystemTime {
+        /// The stamp as a time of the system clock, which it is unless the interface's clock
+        /// ([`TimestampSource::Hardware`](super::TimestampSource::Hardware)) shows another.
+        fn from(time: Timestamp) -> Self {
+            Self::UNIX_EPOCH + Duration::from(time)
+        }
+    }
+}
+
 /// Who stamped a packet.
+///
+/// `TP_STATUS_TS_SYS_HARDWARE`, an interface's stamp converted to the system clock, is not among them: the
+/// kernel has given it up, and never sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimestampSource {
     /// Nobody before: the system clock was read when the packet was copied into the ring.

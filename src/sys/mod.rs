@@ -9,6 +9,7 @@ mod mapping;
 mod packet;
 mod ring;
 mod sockopt;
+pub(crate) mod timestamp;
 
 pub(crate) use filter::attach_filter;
 pub(crate) use link::{is_up, name_to_index};
