@@ -55,7 +55,7 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
-    /// `socket(AF_PACKET, SOCK_RAW, 0)`.
+    /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`.
     OpenSocket,
     /// `setsockopt(PACKET_VERSION, TPACKET_V3)`.
     SetVersion,
@@ -63,6 +63,10 @@ pub enum Operation {
     SetReserve,
     /// `setsockopt(PACKET_IGNORE_OUTGOING)`.
     IgnoreOutgoing,
+    /// `setsockopt(PACKET_TIMESTAMP)`.
+    SetTimestamp,
+    /// `setsockopt(SO_TIMESTAMPING)`.
+    SetTimestamping,
     /// `setsockopt(SO_ATTACH_FILTER)`.
     AttachFilter,
     /// `setsockopt(PACKET_RX_RING)`.
@@ -84,8 +88,8 @@ pub enum Operation {
     },
     /// `setsockopt(PACKET_ADD_MEMBERSHIP)`.
     AddMembership,
-    /// `setsockopt(PACKET_DROP_MEMBERSHIP)`.
-    DropMembership,
+    /// `fcntl(F_DUPFD_CLOEXEC)` of the socket.
+    DuplicateDescriptor,
     /// `getsockopt(PACKET_STATISTICS)`.
     ReadStatistics,
     /// `getsockopt(SO_ERROR)`, `getsockname`, `ioctl(SIOCGIFNAME)` or `ioctl(SIOCGIFFLAGS)`.
@@ -109,8 +113,6 @@ pub enum Operation {
     BypassQdisc,
     /// `sendto` without bytes of its own: send what the ring holds.
     Kick,
-    /// `fcntl(F_DUPFD_CLOEXEC)`.
-    Duplicate,
 }
 
 impl Error {
@@ -143,13 +145,15 @@ impl fmt::Display for Operation {
             Self::SetVersion => f.write_str("setsockopt(PACKET_VERSION)"),
             Self::SetReserve => f.write_str("setsockopt(PACKET_RESERVE)"),
             Self::IgnoreOutgoing => f.write_str("setsockopt(PACKET_IGNORE_OUTGOING)"),
+            Self::SetTimestamp => f.write_str("setsockopt(PACKET_TIMESTAMP)"),
+            Self::SetTimestamping => f.write_str("setsockopt(SO_TIMESTAMPING)"),
             Self::AttachFilter => f.write_str("setsockopt(SO_ATTACH_FILTER)"),
             Self::SetRing { bytes } => write!(f, "setsockopt(PACKET_RX_RING) of {bytes} bytes"),
             Self::MapRing { bytes } => write!(f, "mmap of a ring of {bytes} bytes"),
             Self::KeepFromChildren => f.write_str("madvise(MADV_DONTFORK)"),
             Self::Bind { interface } => write!(f, "bind to interface {interface}"),
             Self::AddMembership => f.write_str("setsockopt(PACKET_ADD_MEMBERSHIP)"),
-            Self::DropMembership => f.write_str("setsockopt(PACKET_DROP_MEMBERSHIP)"),
+            Self::DuplicateDescriptor => f.write_str("fcntl(F_DUPFD_CLOEXEC)"),
             Self::ReadStatistics => f.write_str("getsockopt(PACKET_STATISTICS)"),
             Self::ReadLink => f.write_str("reading the link state"),
             Self::Wait => f.write_str("ppoll"),
@@ -160,7 +164,6 @@ impl fmt::Display for Operation {
             Self::SetVnetHeader => f.write_str("setsockopt(PACKET_VNET_HDR)"),
             Self::BypassQdisc => f.write_str("setsockopt(PACKET_QDISC_BYPASS)"),
             Self::Kick => f.write_str("sendto"),
-            Self::Duplicate => f.write_str("fcntl(F_DUPFD_CLOEXEC)"),
         }
     }
 }

@@ -69,8 +69,12 @@ pub(crate) mod record {
     pub(crate) const HEADER: usize = 68;
     /// Records begin at multiples of this.
     pub(crate) const ALIGNMENT: usize = 8;
-    /// Where the link-layer header of an Ethernet frame lies, without `PACKET_RESERVE`.
-    pub(crate) const ETHERNET_MAC: usize = 82;
+    /// The farthest that the captured bytes begin from the start of their record, without
+    /// `PACKET_RESERVE`: on links that have no header, and where the kernel takes it off.
+    ///
+    /// The kernel puts the network header at the next multiple of [`raw::TPACKET_ALIGNMENT`] behind
+    /// this header and the link-layer header, for which it allows 16 bytes at the least.
+    pub(crate) const FARTHEST_MAC: usize = 96;
 }
 
 /// `struct tpacket3_hdr` of a frame to be sent.
@@ -178,6 +182,11 @@ const_assert_eq!(
     record::ADDRESS
 );
 const_assert_eq!(RAW_ADDRESS + size_of::<raw::sockaddr_ll>(), record::HEADER);
+
+const_assert_eq!(
+    (record::HEADER + 16).next_multiple_of(raw::TPACKET_ALIGNMENT as usize),
+    record::FARTHEST_MAC
+);
 
 const_assert_eq!(raw::TP_STATUS_KERNEL, 0);
 const_assert_eq!(raw::TP_STATUS_USER, crate::handoff::USER);

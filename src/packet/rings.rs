@@ -1,6 +1,7 @@
 //! What each kind of rings does at each step of the socket's life.
 
 use rustix::fd::BorrowedFd;
+use rustix::net::SocketType;
 
 use super::{Geometry, Interface, Receiver, Transmitter};
 use crate::error::{Error, Operation};
@@ -13,6 +14,11 @@ use crate::sys::{self, Mapping, RingRequest};
 /// Not exported: its methods take any descriptor, and would let a ring be made outside of the socket's
 /// states.
 pub trait PacketRings: Rings + Copy {
+    /// The type of the socket.
+    fn socket_type(&self) -> SocketType {
+        SocketType::RAW
+    }
+
     /// Sets the options that the kernel takes before there is a ring.
     fn configure(&self, fd: BorrowedFd<'_>) -> Result<(), Error>;
 

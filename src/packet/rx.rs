@@ -3,10 +3,11 @@
 use rustix::fd::BorrowedFd;
 #[cfg(feature = "alloc")]
 use rustix::fd::OwnedFd;
+use rustix::net::SocketType;
 
 use super::rings::{PacketRings, Receives, Request, make};
 use super::watch::Watch;
-use super::{Geometry, Interface, Receiver};
+use super::{Geometry, Interface, LinkHeader, Receiver};
 use crate::bpf::Instruction;
 use crate::error::{Error, Operation};
 use crate::lifecycle::{Rings, Sealed};
@@ -31,16 +32,19 @@ pub struct Rx {
     geometry: Geometry,
     rxhash: RxHash,
     protocol: u16,
+    link_header: LinkHeader,
 }
 
 impl Rx {
-    /// A receive ring of these sizes, for packets of every protocol, without flow hashes.
+    /// A receive ring of these sizes, for packets of every protocol, with their link-layer headers
+    /// and without flow hashes.
     #[must_use]
     pub const fn new(geometry: Geometry) -> Self {
         Self {
             geometry,
             rxhash: RxHash::Off,
             protocol: EVERY_PROTOCOL,
+            link_header: LinkHeader::Kept,
         }
     }
 
@@ -57,6 +61,14 @@ impl Rx {
     #[must_use]
     pub const fn protocol(mut self, ether_type: u16) -> Self {
         self.protocol = ether_type;
+        self
+    }
+
+    /// Sets whether packets come with their link-layer header.
+    #[doc(alias = "SOCK_DGRAM")]
+    #[must_use]
+    pub const fn link_header(mut self, link_header: LinkHeader) -> Self {
+        self.link_header = link_header;
         self
     }
 
@@ -98,6 +110,10 @@ impl Rings for Rx {
 }
 
 impl PacketRings for Rx {
+    fn socket_type(&self) -> SocketType {
+        self.link_header.socket_type()
+    }
+
     fn configure(&self, fd: BorrowedFd<'_>) -> Result<(), Error> {
         if self.geometry.reserve_bytes() != 0 {
             sys::set_reserve(fd, self.geometry.reserve_bytes())

@@ -1,6 +1,7 @@
 //! Both rings on one socket.
 
-use rustix::fd::BorrowedFd;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::net::SocketType;
 
 use super::rings::{PacketRings, Receives, Transmits, make};
 use super::rx::{BoundRx, MappedRx};
@@ -8,11 +9,13 @@ use super::tx::{BoundTx, MappedTx};
 use super::{Geometry, Interface, Receiver, Rx, Socket, Transmitter, Tx};
 use crate::error::{Error, Operation};
 use crate::lifecycle::{Bound, Failed, Rings, Sealed};
+use crate::sys;
 
 /// A receive and a transmit ring that are wanted on one socket.
 ///
 /// The socket does not receive what it transmits itself. Both rings lie in one mapping, the receive
-/// ring first.
+/// ring first. Sending needs link-layer headers: of a socket with
+/// [`LinkHeader::Removed`](super::LinkHeader::Removed) the kernel refuses every frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RxTx {
     rx: Rx,
@@ -34,6 +37,10 @@ impl Rings for RxTx {
 }
 
 impl PacketRings for RxTx {
+    fn socket_type(&self) -> SocketType {
+        self.rx.socket_type()
+    }
+
     fn configure(&self, fd: BorrowedFd<'_>) -> Result<(), Error> {
         self.rx.configure(fd)?;
         self.tx.configure(fd)
@@ -131,10 +138,10 @@ impl Socket<Bound<RxTx>> {
     ///
     /// Gives the socket back, with [`Error::System`]: EMFILE where the process has no descriptor left.
     pub fn into_split(self) -> Result<Halves, Failed<Self>> {
-        let second = match self.duplicate() {
+        let second = match sys::duplicate(self.as_fd()) {
             Ok(second) => second,
             Err(errno) => {
-                let error = Error::system(Operation::Duplicate)(errno);
+                let error = Error::system(Operation::DuplicateDescriptor)(errno);
                 return Err(Failed::new(error, self));
             }
         };

@@ -2,12 +2,11 @@
 
 use core::ops::ControlFlow;
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::fd::{AsFd, BorrowedFd};
 
 use super::rings::{PacketRings, Receives, Transmits, bind};
 use super::rx::Rx;
-use super::{Block, Ended, Interface, Membership, Packet, Receiver, Statistics, Transmitter};
+use super::{Block, Ended, Interface, Packet, Receiver, Statistics, Transmitter};
 use crate::bpf::{Instruction, Limited};
 use crate::error::{Error, Operation};
 use crate::handoff::Slots;
@@ -44,15 +43,15 @@ impl<S> Socket<S> {
 impl<R: PacketRings> Socket<Configured<R>> {
     /// Opens a socket that receives nothing yet, for the rings that `rings` describes.
     ///
-    /// `socket(AF_PACKET, SOCK_RAW, 0)`, `PACKET_VERSION`, and what the rings ask for: of a receive
-    /// ring `PACKET_RESERVE`, and a filter that keeps no more than the snap length; of a transmit ring
-    /// `PACKET_LOSS`, `PACKET_TX_HAS_OFF` and `PACKET_VNET_HDR`.
+    /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`, `PACKET_VERSION`, and what the rings ask for: of a
+    /// receive ring `PACKET_RESERVE`, and a filter that keeps no more than the snap length; of a transmit
+    /// ring `PACKET_LOSS`, `PACKET_TX_HAS_OFF` and `PACKET_VNET_HDR`.
     ///
     /// # Errors
     ///
     /// [`Error::System`]: EPERM without CAP_NET_RAW.
     pub fn configure(rings: R) -> Result<Self, Error> {
-        let fd = sys::open().map_err(Error::system(Operation::OpenSocket))?;
+        let fd = sys::open(rings.socket_type()).map_err(Error::system(Operation::OpenSocket))?;
         sys::set_version(fd.as_fd()).map_err(Error::system(Operation::SetVersion))?;
         rings.configure(fd.as_fd())?;
         Ok(Self {
@@ -189,11 +188,6 @@ impl<R: PacketRings> Socket<Bound<R>> {
     pub(super) fn parts(&mut self) -> (&mut R::Bound, BorrowedFd<'_>) {
         (&mut self.state.rings, self.state.fd.as_fd())
     }
-
-    /// Another descriptor of the same socket.
-    pub(super) fn duplicate(&self) -> Result<OwnedFd, Errno> {
-        fcntl_dupfd_cloexec(&self.state.fd, 0)
-    }
 }
 
 impl<R: Transmits> Socket<Bound<R>> {
@@ -262,34 +256,10 @@ impl<R: Receives> Socket<Bound<R>> {
     pub fn statistics(&mut self) -> Result<Statistics, Error> {
         self.receiver().statistics()
     }
-
-    /// Asks the interface to receive more. `setsockopt(PACKET_ADD_MEMBERSHIP)`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`]: ENODEV where the interface is gone.
-    #[doc(alias = "PACKET_ADD_MEMBERSHIP")]
-    pub fn add_membership(&mut self, membership: Membership) -> Result<(), Error> {
-        sys::add_membership(self.state.fd.as_fd(), &membership.request(self.interface()))
-            .map_err(Error::system(Operation::AddMembership))
-    }
-
-    /// Ends a membership. `setsockopt(PACKET_DROP_MEMBERSHIP)`.
-    ///
-    /// Ending one that does not exist does nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`].
-    #[doc(alias = "PACKET_DROP_MEMBERSHIP")]
-    pub fn drop_membership(&mut self, membership: Membership) -> Result<(), Error> {
-        sys::drop_membership(self.state.fd.as_fd(), &membership.request(self.interface()))
-            .map_err(Error::system(Operation::DropMembership))
-    }
 }
 
 impl Socket<Bound<Rx>> {
-    /// Shares the ring with blocks that are `'static` and own it together. Join memberships before.
+    /// Shares the ring with blocks that are `'static` and own it together.
     ///
     /// The socket lives until the receiver and the last block are dropped.
     #[cfg(feature = "alloc")]

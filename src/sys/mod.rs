@@ -9,11 +9,12 @@ mod mapping;
 mod packet;
 mod ring;
 mod sockopt;
+pub(crate) mod timestamp;
 
 pub(crate) use filter::attach_filter;
 pub(crate) use link::{is_up, name_to_index};
 pub(crate) use mapping::Mapping;
-pub(crate) use packet::{bind, bound_interface, open, send_ring};
+pub(crate) use packet::{bind, bound_interface, duplicate, open, send_ring};
 #[cfg(feature = "alloc")]
 pub use ring::Owner;
 pub(crate) use ring::{MappedRing, MappedTxRing};

@@ -27,14 +27,9 @@ unsafe impl SocketAddrArg for LinkAddress {
     }
 }
 
-/// `socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)`: with protocol 0 no packet can arrive.
-pub(crate) fn open() -> Result<OwnedFd, Errno> {
-    socket_with(
-        AddressFamily::PACKET,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        None,
-    )
+/// `socket(AF_PACKET, kind | SOCK_CLOEXEC, 0)`: with protocol 0 no packet can arrive.
+pub(crate) fn open(kind: SocketType) -> Result<OwnedFd, Errno> {
+    socket_with(AddressFamily::PACKET, kind, SocketFlags::CLOEXEC, None)
 }
 
 /// Binds to an interface and a protocol (host byte order), from which moment on packets arrive.
@@ -67,4 +62,11 @@ pub(crate) fn bound_interface(fd: BorrowedFd<'_>) -> Result<i32, Errno> {
     // SAFETY: the storage is larger than `sockaddr_ll` and aligned for it, and at least the bytes up
     // to the end of `sll_ifindex` were written; only that field is read.
     Ok(unsafe { (*address.as_ptr().cast::<sockaddr_ll>()).sll_ifindex })
+}
+
+/// A descriptor of its own for the same socket.
+pub(crate) fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    // 0 to 2 are not for sockets, even where nobody has them open.
+    const LOWEST: i32 = 3;
+    rustix::io::fcntl_dupfd_cloexec(fd, LOWEST)
 }

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! [`set`] hands the kernel a pointer to a whole value of a type without padding, which the kernel
+//! [`set_at`] hands the kernel a pointer to a whole value of a type without padding, which the kernel
 //! only reads. [`statistics`] hands it a pointer to a structure of the size that it is told.
 
 use core::ffi::c_int;
@@ -28,13 +28,23 @@ impl OptionValue for RingRequest {}
 impl OptionValue for MembershipRequest {}
 
 /// `setsockopt(fd, SOL_PACKET, name, value)`.
-fn set<T: OptionValue>(fd: BorrowedFd<'_>, name: u32, value: &T) -> Result<(), Errno> {
+pub(super) fn set<T: OptionValue>(fd: BorrowedFd<'_>, name: u32, value: &T) -> Result<(), Errno> {
+    set_at(fd, linux_raw_sys::net::SOL_PACKET, name, value)
+}
+
+/// `setsockopt(fd, level, name, value)`.
+pub(super) fn set_at<T: OptionValue>(
+    fd: BorrowedFd<'_>,
+    level: u32,
+    name: u32,
+    value: &T,
+) -> Result<(), Errno> {
     // SAFETY: the kernel reads `size_of::<T>()` initialised bytes from `value` and writes nothing.
     let done = unsafe {
         syscall!(
             Sysno::setsockopt,
             fd.as_raw_fd(),
-            linux_raw_sys::net::SOL_PACKET,
+            level,
             name,
             core::ptr::from_ref(value),
             size_of::<T>()
