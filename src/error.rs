@@ -347,6 +347,15 @@ mod tests {
     }
 
     #[test]
+    fn an_unsent_frame_is_named_with_what_to_do() {
+        let error = Error::unsent(7, Errno::MSGSIZE);
+        let text = error.to_string();
+        assert!(text.starts_with("frame 7: EMSGSIZE; "), "{text}");
+        assert!(text.contains("recall"), "{text}");
+        assert_eq!(error.errno(), Some(Errno::MSGSIZE));
+    }
+
+    #[test]
     fn link_states_say_what_comes_next() {
         let (down, gone) = (Error::LinkDown.to_string(), Error::LinkGone.to_string());
         assert!(down.contains("again when it is up"), "{down}");

@@ -47,6 +47,13 @@ impl PacketRings for RxTx {
     }
 
     fn map(self, fd: BorrowedFd<'_>) -> Result<MappedRxTx, Error> {
+        // The vnet header is the socket's: it lies before each received packet too, and takes room there.
+        let wanted = self.rx.geometry();
+        wanted.reserve(
+            wanted
+                .reserve_bytes()
+                .saturating_add(self.tx.vnet_header_bytes()),
+        )?;
         let mapping = make(fd, &[self.rx.ring_request(), self.tx.ring_request()])?;
         // The mapping has both rings' bytes, so each fits the address space.
         let (rx, tx) = mapping.split_at(self.rx.geometry().bytes() as usize);

@@ -70,6 +70,10 @@ impl Tx {
         self
     }
 
+    pub(super) fn vnet_header_bytes(&self) -> u32 {
+        self.format.vnet_header.into()
+    }
+
     fn request(&self) -> RingRequest {
         let geometry = &self.geometry;
         RingRequest {
