@@ -55,11 +55,15 @@ fn capture(plan: &Plan, args: &args::Capture) -> Result<(), Failure> {
     let mut socket = mapped
         .bind(index)
         .map_err(|refused| failed(refused.error()))?;
-    if !args.no_promiscuous_mode {
-        socket
-            .add_membership(Membership::Promiscuous)
-            .map_err(failed)?;
-    }
+    let _promiscuous = if args.no_promiscuous_mode {
+        None
+    } else {
+        Some(
+            Membership::Promiscuous
+                .join(&socket, index)
+                .map_err(failed)?,
+        )
+    };
     let link_type = plan.link_type.description();
     eprintln!(
         "listening on {}, link-type {link_type}, snapshot length {} bytes",
@@ -130,9 +134,8 @@ pub(crate) fn failure(error: Error, interface: &str) -> Failure {
 /// The packet as the outputs take it.
 #[inline(always)]
 pub(crate) fn frame_of<'b>(packet: &Packet<'b>) -> Frame<'b> {
-    let time = packet.timestamp();
     Frame {
-        time: Duration::new(time.seconds.into(), time.nanoseconds),
+        time: packet.timestamp().into(),
         data: packet.data(),
         wire_len: packet.len(),
         tag: packet.vlan().map(|vlan| Tag {
