@@ -5,6 +5,7 @@
 //! call. See the [kernel's document](https://docs.kernel.org/networking/packet_mmap.html).
 
 mod block;
+mod fanout;
 mod geometry;
 mod interface;
 mod link;
@@ -20,6 +21,7 @@ mod walk;
 mod watch;
 
 pub use self::block::Block;
+pub use self::fanout::{Fanout, FanoutGroup, FanoutMode, Member, RolloverStatistics};
 pub use self::geometry::Geometry;
 pub use self::interface::Interface;
 pub use self::membership::Membership;

@@ -155,8 +155,17 @@ pub struct BoundRx {
 impl BoundRx {
     /// The receiver of this ring. Blocks that were forgotten are taken back.
     #[inline]
-    pub(super) fn receiver<'r>(&'r mut self, fd: BorrowedFd<'r>) -> Receiver<'r> {
-        Receiver::new(self.mapped.ring.ring().receiver(), fd, &mut self.watch)
+    pub(super) fn receiver<'r, G>(
+        &'r mut self,
+        fd: BorrowedFd<'r>,
+        group: &'r G,
+    ) -> Receiver<'r, G> {
+        Receiver::new(
+            self.mapped.ring.ring().receiver(),
+            fd,
+            &mut self.watch,
+            group,
+        )
     }
 
     pub(super) fn interface(&self) -> Interface {
@@ -164,7 +173,7 @@ impl BoundRx {
     }
 
     #[cfg(feature = "alloc")]
-    pub(super) fn into_shared(self, fd: OwnedFd) -> super::SharedReceiver {
-        super::SharedReceiver::new(self.mapped.ring, self.watch, fd)
+    pub(super) fn into_shared<G>(self, fd: OwnedFd, group: G) -> super::SharedReceiver<G> {
+        super::SharedReceiver::new(self.mapped.ring, self.watch, fd, group)
     }
 }

@@ -6,6 +6,7 @@ use super::watch::{Readable, Watch};
 use super::{Block, Interface, Statistics};
 use crate::error::Error;
 use crate::handoff::{self, Slots};
+use crate::lifecycle::Alone;
 use crate::sys::{MappedRing, Owner};
 use crate::wait::{Deadline, OnSignal, Wake};
 
@@ -17,16 +18,18 @@ use crate::wait::{Deadline, OnSignal, Wake};
 /// A block that is forgotten stays out for good, and the ring stops at it:
 /// [`Statistics::held`] counts it.
 #[derive(Debug)]
-pub struct SharedReceiver {
+pub struct SharedReceiver<G = Alone> {
     ring: handoff::SharedReceiver<Owner>,
     watch: Watch,
+    pub(super) group: G,
 }
 
-impl SharedReceiver {
-    pub(super) fn new(ring: MappedRing, watch: Watch, fd: OwnedFd) -> Self {
+impl<G> SharedReceiver<G> {
+    pub(super) fn new(ring: MappedRing, watch: Watch, fd: OwnedFd, group: G) -> Self {
         Self {
             ring: ring.into_shared(fd),
             watch,
+            group,
         }
     }
 
@@ -61,17 +64,6 @@ impl SharedReceiver {
         self.watch.wait(&self.ring, fd, deadline, on_signal)
     }
 
-    /// Binds to another interface with the same ring:
-    /// [`Receiver::rebind`](super::Receiver::rebind).
-    ///
-    /// # Errors
-    ///
-    /// As [`Receiver::rebind`](super::Receiver::rebind).
-    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
-        let fd = self.ring.shared().owner().as_fd();
-        self.watch.rebind(fd, interface)
-    }
-
     /// Counts since the socket was bound: [`Receiver::statistics`](super::Receiver::statistics).
     ///
     /// # Errors
@@ -84,7 +76,20 @@ impl SharedReceiver {
     }
 }
 
-impl AsFd for SharedReceiver {
+impl SharedReceiver {
+    /// Binds to another interface with the same ring:
+    /// [`Receiver::rebind`](super::Receiver::rebind).
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::rebind`](super::Receiver::rebind).
+    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
+        let fd = self.ring.shared().owner().as_fd();
+        self.watch.rebind(fd, interface)
+    }
+}
+
+impl<G> AsFd for SharedReceiver<G> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.ring.shared().owner().as_fd()
     }

@@ -9,7 +9,7 @@ use super::{Block, Ended, Interface, Membership, Packet, Receiver, Statistics};
 use crate::bpf::{Instruction, Limited};
 use crate::error::{Error, Operation};
 use crate::handoff::Slots;
-use crate::lifecycle::{Bound, Configured, Failed, Mapped, Rings};
+use crate::lifecycle::{Alone, Bound, Configured, Failed, Mapped, Rings};
 use crate::sys;
 use crate::wait::{Deadline, OnSignal, Wake};
 
@@ -20,11 +20,12 @@ use crate::wait::{Deadline, OnSignal, Wake};
 /// | [`Configured`] | set options, attach a filter; no packet can arrive | [`configure`](Self::configure) |
 /// | [`Mapped`] | the ring exists; no packet can arrive | [`map`](Self::map) |
 /// | [`Bound`] | receive | [`bind`](Self::bind) |
+/// | `Bound<Rx, Member>` | receive a share of what a fanout group receives | [`join_fanout`](Self::join_fanout) |
 ///
 /// Needs Linux 3.2, and CAP_NET_RAW in the user namespace that owns the network namespace.
 #[derive(Debug)]
 pub struct Socket<S> {
-    state: S,
+    pub(super) state: S,
 }
 
 impl Socket<Configured<Rx>> {
@@ -76,6 +77,8 @@ impl Socket<Configured<Rx>> {
     }
 
     /// Receives no packet that this host sends. `setsockopt(PACKET_IGNORE_OUTGOING)`, Linux 4.20.
+    ///
+    /// In a fanout group too, from Linux 6.2 on: [`join_fanout`](Socket::join_fanout) sees to it.
     ///
     /// # Errors
     ///
@@ -132,6 +135,7 @@ impl Socket<Mapped<Rx>> {
                     state: Bound {
                         rings: rings.into_bound(interface),
                         fd,
+                        group: Alone::new(),
                     },
                 })
             }
@@ -140,11 +144,12 @@ impl Socket<Mapped<Rx>> {
     }
 }
 
-impl Socket<Bound<Rx>> {
+impl<G> Socket<Bound<Rx, G>> {
     /// Hands out many blocks at a time. Blocks that were forgotten are taken back.
     #[inline]
-    pub fn receiver(&mut self) -> Receiver<'_> {
-        self.state.rings.receiver(self.state.fd.as_fd())
+    pub fn receiver(&mut self) -> Receiver<'_, G> {
+        let state = &mut self.state;
+        state.rings.receiver(state.fd.as_fd(), &state.group)
     }
 
     /// The next block that the kernel has filled, one at a time. No system call.
@@ -197,15 +202,6 @@ impl Socket<Bound<Rx>> {
         self.receiver().statistics()
     }
 
-    /// Binds to another interface with the same ring: [`Receiver::rebind`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Receiver::rebind`].
-    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
-        self.receiver().rebind(interface)
-    }
-
     /// The interface that the socket was last bound to.
     #[must_use]
     pub fn interface(&self) -> Interface {
@@ -241,8 +237,21 @@ impl Socket<Bound<Rx>> {
     /// The socket lives until the receiver and the last block are dropped.
     #[cfg(feature = "alloc")]
     #[must_use]
-    pub fn into_shared(self) -> super::SharedReceiver {
-        self.state.rings.into_shared(self.state.fd)
+    pub fn into_shared(self) -> super::SharedReceiver<G> {
+        self.state
+            .rings
+            .into_shared(self.state.fd, self.state.group)
+    }
+}
+
+impl Socket<Bound<Rx>> {
+    /// Binds to another interface with the same ring: [`Receiver::rebind`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::rebind`].
+    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
+        self.receiver().rebind(interface)
     }
 }
 
@@ -258,7 +267,7 @@ impl<R: Rings> AsFd for Socket<Mapped<R>> {
     }
 }
 
-impl<R: Rings> AsFd for Socket<Bound<R>> {
+impl<R: Rings, G> AsFd for Socket<Bound<R, G>> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.state.fd.as_fd()
     }

@@ -1,4 +1,4 @@
-//! `SO_ATTACH_FILTER`.
+//! Classic BPF programs as socket options: `SO_ATTACH_FILTER`.
 //!
 //! # Safety
 //!
@@ -27,6 +27,16 @@ assert_eq_size!(Program, linux_raw_sys::ptrace::sock_fprog);
 
 /// Attaches a classic BPF program, in place of the one that was there.
 pub(crate) fn attach_filter(fd: BorrowedFd<'_>, program: &[Instruction]) -> Result<(), Errno> {
+    set_program(fd, SOL_SOCKET, SO_ATTACH_FILTER, program)
+}
+
+/// `setsockopt(fd, level, name)` with a classic BPF program.
+pub(super) fn set_program(
+    fd: BorrowedFd<'_>,
+    level: u32,
+    name: u32,
+    program: &[Instruction],
+) -> Result<(), Errno> {
     let len = c_ushort::try_from(program.len()).map_err(|_| Errno::INVAL)?;
     let program = Program {
         len,
@@ -38,8 +48,8 @@ pub(crate) fn attach_filter(fd: BorrowedFd<'_>, program: &[Instruction]) -> Resu
         syscall!(
             Sysno::setsockopt,
             fd.as_raw_fd(),
-            SOL_SOCKET,
-            SO_ATTACH_FILTER,
+            level,
+            name,
             &raw const program,
             size_of::<Program>()
         )

@@ -3,6 +3,7 @@
 //! rustix makes the calls that it has; `setsockopt` and `getsockopt` at `SOL_PACKET`, and the socket
 //! filter, go through `syscalls`. Nothing here keeps state but [`Mapping`].
 
+mod fanout;
 mod filter;
 mod link;
 mod mapping;
@@ -10,6 +11,10 @@ mod packet;
 mod ring;
 mod sockopt;
 
+pub(crate) use fanout::{
+    fanout_group, ignores_outgoing, join_fanout, rollover_statistics, set_fanout_ebpf,
+    set_fanout_program,
+};
 pub(crate) use filter::attach_filter;
 pub(crate) use link::{is_up, name_to_index};
 use mapping::Mapping;

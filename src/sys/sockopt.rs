@@ -28,7 +28,7 @@ impl OptionValue for RingRequest {}
 impl OptionValue for MembershipRequest {}
 
 /// `setsockopt(fd, SOL_PACKET, name, value)`.
-fn set<T: OptionValue>(fd: BorrowedFd<'_>, name: u32, value: &T) -> Result<(), Errno> {
+pub(super) fn set<T: OptionValue>(fd: BorrowedFd<'_>, name: u32, value: &T) -> Result<(), Errno> {
     // SAFETY: the kernel reads `size_of::<T>()` initialised bytes from `value` and writes nothing.
     let done = unsafe {
         syscall!(
