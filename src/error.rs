@@ -1,10 +1,16 @@
 //! What can go wrong: what was tried, what the kernel answered, and what helps.
 
+#[cfg(test)]
+mod tests;
+mod unsent;
+
 use core::fmt;
 
 use rustix::io::Errno;
 
 use crate::geometry::InvalidGeometry;
+
+pub use self::unsent::Unsent;
 
 /// Why an operation failed.
 ///
@@ -32,13 +38,27 @@ pub enum Error {
     FilterTooLong,
     /// No interface has the name; a name has 1 to 15 bytes.
     NoSuchInterface,
+    /// The kernel stopped at a frame that was to be sent. The frames before it were taken.
+    Unsent {
+        /// The frame's number.
+        frame: u64,
+        /// Why the kernel stopped.
+        why: Unsent,
+    },
+    /// A frame has fewer bytes than were to be sent from it.
+    FrameTooSmall {
+        /// The bytes that it has for a packet.
+        room: u64,
+        /// Where the bytes to be sent would end.
+        len: u64,
+    },
 }
 
 /// What was tried when the kernel refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
-    /// `socket(AF_PACKET, SOCK_RAW, 0)`.
+    /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`.
     OpenSocket,
     /// `setsockopt(PACKET_VERSION, TPACKET_V3)`.
     SetVersion,
@@ -46,6 +66,10 @@ pub enum Operation {
     SetReserve,
     /// `setsockopt(PACKET_IGNORE_OUTGOING)`.
     IgnoreOutgoing,
+    /// `setsockopt(PACKET_TIMESTAMP)`.
+    SetTimestamp,
+    /// `setsockopt(SO_TIMESTAMPING)`.
+    SetTimestamping,
     /// `setsockopt(SO_ATTACH_FILTER)`.
     AttachFilter,
     /// `setsockopt(PACKET_RX_RING)`.
@@ -67,8 +91,8 @@ pub enum Operation {
     },
     /// `setsockopt(PACKET_ADD_MEMBERSHIP)`.
     AddMembership,
-    /// `setsockopt(PACKET_DROP_MEMBERSHIP)`.
-    DropMembership,
+    /// `fcntl(F_DUPFD_CLOEXEC)` of the socket.
+    DuplicateDescriptor,
     /// `getsockopt(PACKET_IGNORE_OUTGOING)` and `setsockopt(PACKET_FANOUT)`.
     JoinFanout,
     /// `getsockopt(PACKET_FANOUT)`.
@@ -85,6 +109,21 @@ pub enum Operation {
     Wait,
     /// `socket(AF_UNIX)` and `ioctl(SIOCGIFINDEX)`.
     FindInterface,
+    /// `setsockopt(PACKET_TX_RING)`.
+    SetTxRing {
+        /// The size of the ring that was asked for.
+        bytes: u64,
+    },
+    /// `setsockopt(PACKET_LOSS)`.
+    SetLoss,
+    /// `setsockopt(PACKET_TX_HAS_OFF)`.
+    SetTxHasOff,
+    /// `setsockopt(PACKET_VNET_HDR)`.
+    SetVnetHeader,
+    /// `setsockopt(PACKET_QDISC_BYPASS)`.
+    BypassQdisc,
+    /// `sendto` without bytes of its own: send what the ring holds.
+    Kick,
 }
 
 impl Error {
@@ -93,11 +132,18 @@ impl Error {
         move |errno| Self::System { operation, errno }
     }
 
+    /// Makes the error of a frame at which the kernel stopped.
+    pub(crate) fn unsent(frame: u64, errno: Errno) -> Self {
+        let why = Unsent::new(errno);
+        Self::Unsent { frame, why }
+    }
+
     /// The kernel's answer, where the kernel was asked.
     #[must_use]
     pub fn errno(&self) -> Option<Errno> {
         match self {
             Self::System { errno, .. } => Some(*errno),
+            Self::Unsent { why, .. } => Some(why.errno()),
             _ => None,
         }
     }
@@ -110,13 +156,15 @@ impl fmt::Display for Operation {
             Self::SetVersion => f.write_str("setsockopt(PACKET_VERSION)"),
             Self::SetReserve => f.write_str("setsockopt(PACKET_RESERVE)"),
             Self::IgnoreOutgoing => f.write_str("setsockopt(PACKET_IGNORE_OUTGOING)"),
+            Self::SetTimestamp => f.write_str("setsockopt(PACKET_TIMESTAMP)"),
+            Self::SetTimestamping => f.write_str("setsockopt(SO_TIMESTAMPING)"),
             Self::AttachFilter => f.write_str("setsockopt(SO_ATTACH_FILTER)"),
             Self::SetRing { bytes } => write!(f, "setsockopt(PACKET_RX_RING) of {bytes} bytes"),
             Self::MapRing { bytes } => write!(f, "mmap of a ring of {bytes} bytes"),
             Self::KeepFromChildren => f.write_str("madvise(MADV_DONTFORK)"),
             Self::Bind { interface } => write!(f, "bind to interface {interface}"),
             Self::AddMembership => f.write_str("setsockopt(PACKET_ADD_MEMBERSHIP)"),
-            Self::DropMembership => f.write_str("setsockopt(PACKET_DROP_MEMBERSHIP)"),
+            Self::DuplicateDescriptor => f.write_str("fcntl(F_DUPFD_CLOEXEC)"),
             Self::JoinFanout => f.write_str("setsockopt(PACKET_FANOUT)"),
             Self::ReadFanout => f.write_str("getsockopt(PACKET_FANOUT)"),
             Self::SetFanoutProgram => f.write_str("setsockopt(PACKET_FANOUT_DATA)"),
@@ -125,6 +173,12 @@ impl fmt::Display for Operation {
             Self::ReadLink => f.write_str("reading the link state"),
             Self::Wait => f.write_str("ppoll"),
             Self::FindInterface => f.write_str("looking the interface up"),
+            Self::SetTxRing { bytes } => write!(f, "setsockopt(PACKET_TX_RING) of {bytes} bytes"),
+            Self::SetLoss => f.write_str("setsockopt(PACKET_LOSS)"),
+            Self::SetTxHasOff => f.write_str("setsockopt(PACKET_TX_HAS_OFF)"),
+            Self::SetVnetHeader => f.write_str("setsockopt(PACKET_VNET_HDR)"),
+            Self::BypassQdisc => f.write_str("setsockopt(PACKET_QDISC_BYPASS)"),
+            Self::Kick => f.write_str("sendto"),
         }
     }
 }
@@ -139,7 +193,10 @@ fn remedy(operation: Operation, errno: Errno) -> &'static str {
         (Operation::OpenSocket, Errno::AFNOSUPPORT) => "; the kernel lacks CONFIG_PACKET",
         (Operation::SetVersion, Errno::INVAL) => "; TPACKET_V3 needs Linux 3.2",
         (Operation::IgnoreOutgoing, Errno::NOPROTOOPT) => "; it needs Linux 4.20",
-        (Operation::SetRing { .. }, Errno::NOMEM) => {
+        (Operation::SetTxRing { .. }, Errno::INVAL) => {
+            "; TPACKET_V3 transmit rings need Linux 4.11"
+        }
+        (Operation::SetRing { .. } | Operation::SetTxRing { .. }, Errno::NOMEM) => {
             "; the kernel has no such memory in blocks of this size: ask for smaller blocks or fewer"
         }
         (Operation::MapRing { .. }, Errno::NOMEM | Errno::AGAIN) => {
@@ -189,6 +246,7 @@ fn name(errno: Errno) -> Option<&'static str> {
         Errno::AFNOSUPPORT => "EAFNOSUPPORT",
         Errno::OPNOTSUPP => "EOPNOTSUPP",
         Errno::BADF => "EBADF",
+        Errno::MSGSIZE => "EMSGSIZE",
         Errno::FAULT => "EFAULT",
         Errno::NOSYS => "ENOSYS",
         Errno::ADDRNOTAVAIL => "EADDRNOTAVAIL",
@@ -196,15 +254,19 @@ fn name(errno: Errno) -> Option<&'static str> {
     })
 }
 
+fn write_errno(f: &mut fmt::Formatter<'_>, errno: Errno) -> fmt::Result {
+    match name(errno) {
+        Some(name) => f.write_str(name),
+        None => write!(f, "error {}", errno.raw_os_error()),
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::System { operation, errno } => {
                 write!(f, "{operation}: ")?;
-                match name(errno) {
-                    Some(name) => f.write_str(name)?,
-                    None => write!(f, "error {}", errno.raw_os_error())?,
-                }
+                write_errno(f, errno)?;
                 f.write_str(remedy(operation, errno))
             }
             Self::Geometry(why) => why.fmt(f),
@@ -221,6 +283,14 @@ impl fmt::Display for Error {
                 "the filter, with the snap length woven in, has more than 4096 instructions",
             ),
             Self::NoSuchInterface => f.write_str("no interface has this name"),
+            Self::Unsent { frame, why } => {
+                write!(f, "frame {frame}: ")?;
+                write_errno(f, why.errno())?;
+                write!(f, "; {}", why.sentence())
+            }
+            Self::FrameTooSmall { room, len } => {
+                write!(f, "a frame has room for {room} bytes, not for {len}")
+            }
         }
     }
 }
@@ -251,91 +321,15 @@ mod with_std {
             use std::io::ErrorKind;
             let kind = match error {
                 Error::System { errno, .. } => std::io::Error::from(errno).kind(),
-                Error::Geometry(_) | Error::FilterTooLong => ErrorKind::InvalidInput,
+                Error::Unsent { why, .. } => std::io::Error::from(why.errno()).kind(),
+                Error::Geometry(_) | Error::FilterTooLong | Error::FrameTooSmall { .. } => {
+                    ErrorKind::InvalidInput
+                }
                 Error::LinkDown => std::io::Error::from(Errno::NETDOWN).kind(),
                 Error::LinkGone | Error::NoSuchInterface => ErrorKind::NotFound,
                 Error::Corrupt => ErrorKind::InvalidData,
             };
             Self::new(kind, error)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    extern crate std;
-
-    use super::*;
-    use std::string::ToString;
-
-    fn text(operation: Operation, errno: Errno) -> std::string::String {
-        Error::System { operation, errno }.to_string()
-    }
-
-    #[test]
-    fn a_refused_socket_names_the_setcap_line() {
-        let text = text(Operation::OpenSocket, Errno::PERM);
-        assert!(text.starts_with("socket(AF_PACKET): EPERM"), "{text}");
-        assert!(
-            text.contains("sudo setcap cap_net_raw=ep PROGRAM"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn memory_that_is_not_there_is_named_with_its_size() {
-        let bytes = 64 << 20;
-        for operation in [Operation::SetRing { bytes }, Operation::MapRing { bytes }] {
-            let text = text(operation, Errno::NOMEM);
-            assert!(text.contains("67108864 bytes: ENOMEM; "), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_absent_interface_is_named() {
-        let text = text(Operation::Bind { interface: 7 }, Errno::NODEV);
-        assert_eq!(text, "bind to interface 7: ENODEV; no such interface here");
-    }
-
-    #[test]
-    fn an_unknown_error_number_is_printed() {
-        let text = text(Operation::Wait, Errno::from_raw_os_error(133));
-        assert_eq!(text, "ppoll: error 133");
-    }
-
-    #[test]
-    fn link_states_say_what_comes_next() {
-        let (down, gone) = (Error::LinkDown.to_string(), Error::LinkGone.to_string());
-        assert!(down.contains("again when it is up"), "{down}");
-        assert!(gone.contains("rebind"), "{gone}");
-    }
-
-    #[test]
-    fn only_the_kernels_answers_have_a_number() {
-        let errno = Errno::BUSY;
-        let operation = Operation::Wait;
-        assert_eq!(Error::System { operation, errno }.errno(), Some(errno));
-        assert_eq!(Error::LinkDown.errno(), None);
-    }
-
-    #[cfg(feature = "std")]
-    #[test]
-    fn std_knows_the_kind_and_keeps_the_text() {
-        use std::io::{self, ErrorKind};
-        let refused = Error::System {
-            operation: Operation::OpenSocket,
-            errno: Errno::PERM,
-        };
-        for (error, kind) in [
-            (refused, ErrorKind::PermissionDenied),
-            (Error::LinkDown, ErrorKind::NetworkDown),
-            (Error::LinkGone, ErrorKind::NotFound),
-            (Error::Corrupt, ErrorKind::InvalidData),
-            (InvalidGeometry::NoBlocks.into(), ErrorKind::InvalidInput),
-        ] {
-            let converted = io::Error::from(error);
-            assert_eq!(converted.kind(), kind);
-            assert_eq!(converted.to_string(), error.to_string());
         }
     }
 }

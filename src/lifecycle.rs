@@ -14,7 +14,8 @@ mod sealed {
 }
 pub(crate) use sealed::Sealed;
 
-/// Which rings a socket has: [`Rx`](crate::packet::Rx).
+/// Which rings a socket has: [`Rx`](crate::packet::Rx), [`Tx`](crate::packet::Tx),
+/// [`RxTx`](crate::packet::RxTx).
 ///
 /// The value says what is wanted; the types say what each later state holds for it. Sealed.
 pub trait Rings: Sealed {
@@ -56,7 +57,7 @@ pub struct Bound<R: Rings, G = Alone> {
 }
 
 /// The socket is in no fanout group: it receives every packet by itself.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Alone(());
 
 impl Alone {

@@ -9,7 +9,9 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
-use packet_ring::bpf::Instruction;
+use packet_ring::bpf::Source::K;
+use packet_ring::bpf::Statement::{Jeq, LdAd, RetK};
+use packet_ring::bpf::{Ancillary, Instruction, assemble};
 use packet_ring::packet::{Fanout, FanoutMode, Geometry, RolloverStatistics, Rx, Socket};
 use packet_ring::{Deadline, Error, OnSignal, Operation, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
@@ -166,15 +168,14 @@ fn random_follows_neither_flow_nor_turn() -> TestResult {
     Ok(())
 }
 
-/// Keeps packets of one of the interface's queues: `SKF_AD_QUEUE`.
+/// Keeps packets of one of the interface's queues.
 fn of_queue(queue: u32) -> [Instruction; 4] {
-    const LOAD_QUEUE: u32 = 0xffff_f000 + 24;
-    [
-        Instruction::new(0x20, 0, 0, LOAD_QUEUE),
-        Instruction::new(0x15, 0, 1, queue),
-        Instruction::keep(262_144),
-        Instruction::keep(0),
-    ]
+    assemble([
+        LdAd(Ancillary::Queue),
+        Jeq(K(queue), 0, 1),
+        RetK(u32::MAX),
+        RetK(0),
+    ])
 }
 
 fn queue_mapping_gives_by_the_queue_of_the_interface() -> TestResult {

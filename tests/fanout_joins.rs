@@ -7,14 +7,18 @@ use core::num::NonZeroU16;
 
 use packet_ring::bpf::Instruction;
 use packet_ring::lifecycle::{Alone, Bound, Failed};
-use packet_ring::packet::{Fanout, FanoutMode, Interface, Rx, Socket};
+use packet_ring::packet::{
+    Fanout, FanoutMode, FrameGeometry, Interface, Rx, RxTx, Socket, Transmitter, Tx,
+};
 use packet_ring::{Error, Operation};
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{Injector, VethOptions, VethPair, frame, suite};
+use packet_ring_lab::{Injector, Sees, VethOptions, VethPair, Witness, frame, suite};
 use rustix::io::Errno;
 use rustix::system::uname;
 
-use data_path::{FRAME, Receiving, interface, next, numbers, over_blocks, receive_on, settled};
+use data_path::{
+    FRAME, PATIENCE, Receiving, interface, next, numbers, over_blocks, receive_on, settled,
+};
 use members::{Group, ROOMY, Sharing, member};
 
 const HASH: Fanout = Fanout::in_group(7, FanoutMode::Hash);
@@ -326,6 +330,41 @@ fn a_member_still_has_all_that_it_had_alone() -> TestResult {
     Ok(())
 }
 
+fn a_group_does_not_receive_what_its_members_transmit() -> TestResult {
+    const FRAMES: FrameGeometry = FrameGeometry::new_assert(2048, 1 << 14, 1);
+    let pair = VethPair::create(&VethOptions::default())?;
+    let both = RxTx::new(Rx::new(ROOMY), Tx::new(FRAMES));
+    let socket = Socket::configure(both)?
+        .map()?
+        .bind(interface(&pair.far)?)?;
+    let mut socket = socket.join_fanout(&HASH)?;
+    let mut second = member(&pair.far, Rx::new(ROOMY), &HASH)?;
+    let mut outside = receive_on(&pair.far, Rx::new(ROOMY))?;
+    let witness = Witness::on(&pair.near, Sees::Incoming)?;
+    let transmit = |transmitter: &mut Transmitter<'_>, number| -> TestResult {
+        let mut frame = transmitter.reserve().ok_or("no frame")?;
+        frame.data_mut()[..FRAME].copy_from_slice(&frame::numbered(number, FRAME));
+        frame.send(FRAME)?;
+        assert_eq!(transmitter.kick()?, 1);
+        let seen = witness.receive(PATIENCE)?.ok_or("nothing came")?;
+        assert_eq!(frame::number(&seen.bytes), Some(number));
+        Ok(())
+    };
+    let (receiver, mut transmitter) = socket.split();
+    assert_eq!(receiver.group().fanout()?, HASH);
+    transmit(&mut transmitter, 1)?;
+    let (mut receiving, mut transmitting) = socket.into_split()?;
+    transmit(&mut transmitting.transmitter(), 2)?;
+    Injector::on(&pair.near)?.send(&frame::numbered(3, FRAME))?;
+    settled(3, || outside.statistics())?;
+    let counts = receiving.statistics()?.packets + second.statistics()?.packets;
+    assert_eq!(counts, 1);
+    // Both halves hold the socket in the group.
+    drop((receiving, second));
+    assert_eq!(transmitting.group().fanout()?, HASH);
+    Ok(())
+}
+
 suite![
     an_id_that_the_kernel_chose_is_joined_by_others,
     an_id_of_ones_own_is_the_group_of_all_who_name_it,
@@ -341,4 +380,5 @@ suite![
     a_member_is_told_that_its_interface_is_gone,
     receivers_that_share_their_ring_stay_in_the_group,
     a_member_still_has_all_that_it_had_alone,
+    a_group_does_not_receive_what_its_members_transmit,
 ];

@@ -5,7 +5,8 @@ mod members;
 
 use std::fs;
 
-use packet_ring::bpf::Instruction;
+use packet_ring::bpf::Statement::{Ja, LdAbs, RetA};
+use packet_ring::bpf::{Instruction, SKF_LL_OFF, Size, assemble};
 use packet_ring::packet::{Fanout, FanoutMode, Socket};
 use packet_ring::{Error, Operation};
 use packet_ring_lab::suite::{Stopped, TestResult, skip};
@@ -24,10 +25,7 @@ const REFUSED: Result<(), Error> = Err(Error::System {
 
 /// Loads a byte and returns it.
 fn by_byte(offset: u32) -> [Instruction; 2] {
-    [
-        Instruction::new(0x30, 0, 0, offset),
-        Instruction::new(0x16, 0, 0, 0),
-    ]
+    assemble([LdAbs(Size::B, offset), RetA])
 }
 
 /// Where the last byte of a frame's number lies behind the Ethernet header.
@@ -60,8 +58,8 @@ fn classic_bpf_gives_as_the_program_says() -> TestResult {
         .set_program(&[Instruction::keep(7)])?;
     group.flood(0..20)?;
     assert_eq!(group.shares(20)?[7 % 4].len(), 20);
-    let endless = Instruction::new(0x05, 0, 0, 9);
-    assert_eq!(group.members[0].group().set_program(&[endless]), REFUSED);
+    let endless = assemble([Ja(9)]);
+    assert_eq!(group.members[0].group().set_program(&endless), REFUSED);
     // The one that was there goes on.
     group.flood(0..20)?;
     assert_eq!(group.shares(20)?[7 % 4].len(), 20);
@@ -69,7 +67,6 @@ fn classic_bpf_gives_as_the_program_says() -> TestResult {
 }
 
 fn a_programs_offsets_depend_on_the_direction_unless_it_says_from_where() -> TestResult {
-    const LINK_LAYER: u32 = 0xffe0_0000;
     let mut group = Group::new(4, ROOMY, Fanout::in_new_group(FanoutMode::ClassicBpf))?;
     let out = Injector::on(&group.pair.far)?;
     let outgoing = |group: &mut Group| -> Result<Vec<usize>, Stopped> {
@@ -85,7 +82,7 @@ fn a_programs_offsets_depend_on_the_direction_unless_it_says_from_where() -> Tes
         .group()
         .set_program(&by_byte(14 + LAST_OF_NUMBER))?;
     assert_eq!(outgoing(&mut group)?, [0, 0, 1, 0]);
-    let anywhere = by_byte(LINK_LAYER + 14 + LAST_OF_NUMBER);
+    let anywhere = by_byte(SKF_LL_OFF + 14 + LAST_OF_NUMBER);
     group.members[0].group().set_program(&anywhere)?;
     assert_eq!(outgoing(&mut group)?, [0, 0, 1, 0]);
     let mut arriving = Group::new(4, ROOMY, Fanout::in_new_group(FanoutMode::ClassicBpf))?;

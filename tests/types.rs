@@ -5,8 +5,9 @@ use core::cell::Cell;
 use packet_ring::handoff::{self, Slots};
 use packet_ring::lifecycle::{Bound, Configured, Failed, Mapped};
 use packet_ring::packet::{
-    Block, Fanout, FanoutGroup, FanoutMode, Geometry, Interface, Member, Membership, Packet,
-    Packets, Position, Receiver, RolloverStatistics, Rx, Socket, Statistics,
+    Block, Fanout, FanoutGroup, FanoutMode, Geometry, Interface, Member, Membership,
+    MembershipGuard, Packet, Packets, Position, Receiver, RolloverStatistics, Rx, Socket,
+    Statistics,
 };
 use packet_ring::{Deadline, Error, InvalidGeometry, Operation};
 use rustix::fd::AsFd;
@@ -20,6 +21,8 @@ assert_impl_all!(Socket<Bound<Rx, Member>>: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Receiver<'_>: Send, Sync, Unpin);
 assert_impl_all!(Receiver<'_, Member>: Send, Sync, Unpin);
 assert_impl_all!(FanoutGroup<'_>: Send, Sync, Copy);
+// Kept beside the socket, in the task that keeps it.
+assert_impl_all!(MembershipGuard: Send, Sync, Unpin);
 assert_impl_all!(Block<&Slots>: Send, Sync, Unpin);
 assert_impl_all!(Packet<'_>: Send, Sync, Copy);
 assert_impl_all!(Packets<'_>: Send, Sync);
@@ -51,6 +54,7 @@ assert_not_impl_any!(Socket<Bound<Rx>>: Clone);
 assert_not_impl_any!(Socket<Bound<Rx, Member>>: Clone);
 assert_not_impl_any!(Receiver<'_>: Clone);
 assert_not_impl_any!(Block<&Slots>: Clone);
+assert_not_impl_any!(MembershipGuard: Clone);
 assert_not_impl_any!(handoff::Ring: Clone);
 assert_not_impl_any!(handoff::Block<&Slots>: Clone);
 

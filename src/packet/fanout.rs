@@ -9,7 +9,8 @@ use core::num::NonZeroU16;
 use linux_raw_sys::if_packet as raw;
 use rustix::fd::{AsFd, BorrowedFd};
 
-use super::{Receiver, Rx, Socket};
+use super::rings::{PacketRings, Receives};
+use super::{Receiver, Socket};
 use crate::bpf::Instruction;
 use crate::error::{Error, Operation};
 use crate::lifecycle::{Bound, Failed};
@@ -39,7 +40,8 @@ pub enum FanoutMode {
     /// By chance. Linux 3.11.
     #[doc(alias = "PACKET_FANOUT_RND")]
     Random,
-    /// By the interface's queue that the kernel noted in the packet, modulo the members. Linux 3.14.
+    /// By the kernel's `queue_mapping`, modulo the members: of a received packet 1 + its queue, or 0 where
+    /// the driver did not say; of a sent one its queue. Linux 3.14.
     #[doc(alias = "PACKET_FANOUT_QM")]
     QueueMapping,
     /// By what a classic BPF program returns, modulo the members. Linux 4.3.
@@ -217,13 +219,14 @@ impl Fanout {
 }
 
 /// The socket is in a fanout group: it receives its share of the group's packets, and cannot be bound
-/// again. Entered by [`join_fanout`](Socket::join_fanout); left when the socket closes.
-#[derive(Debug)]
+/// again. Entered by [`join_fanout`](Socket::join_fanout); left when the socket closes, which a
+/// [`MembershipGuard`](super::MembershipGuard) holds off.
+#[derive(Clone, Copy, Debug)]
 pub struct Member {
     joined: Fanout,
 }
 
-impl Socket<Bound<Rx>> {
+impl<R: Receives> Socket<Bound<R>> {
     /// Joins a fanout group, for good: each packet goes to one of its members.
     ///
     /// Asks whether the socket [ignores outgoing packets](Socket::ignore_outgoing)
@@ -234,7 +237,8 @@ impl Socket<Bound<Rx>> {
     ///
     /// What came between `bind` and the join is in the ring as well, and others may have it too: the
     /// kernel refuses a join before `bind`. A member's filter and snap length apply to what it was
-    /// chosen for: what its filter drops, no other gets. Its statistics are its own.
+    /// chosen for: what its filter drops, no other gets. Its statistics are its own. What a member
+    /// transmits, no member receives.
     ///
     /// # Errors
     ///
@@ -244,28 +248,26 @@ impl Socket<Bound<Rx>> {
     /// the group is full; ENOMEM where no id is free.
     #[doc(alias = "PACKET_FANOUT")]
     #[doc(alias = "PACKET_FANOUT_FLAG_IGNORE_OUTGOING")]
-    pub fn join_fanout(self, fanout: &Fanout) -> Result<Socket<Bound<Rx, Member>>, Failed<Self>> {
-        match fanout.join(self.state.fd.as_fd()) {
+    pub fn join_fanout(self, fanout: &Fanout) -> Result<Socket<Bound<R, Member>>, Failed<Self>> {
+        match fanout.join(self.as_fd()) {
             Ok(()) => {
-                let Bound { rings, fd, .. } = self.state;
-                Ok(Socket {
-                    state: Bound {
-                        rings,
-                        fd,
-                        group: Member { joined: *fanout },
-                    },
-                })
+                let Bound { rings, fd, .. } = self.into_state();
+                Ok(Socket::from_state(Bound {
+                    rings,
+                    fd,
+                    group: Member { joined: *fanout },
+                }))
             }
             Err(error) => Err(Failed::new(error, self)),
         }
     }
 }
 
-impl Socket<Bound<Rx, Member>> {
+impl<R: PacketRings> Socket<Bound<R, Member>> {
     /// The group that the socket is in.
     #[must_use]
     pub fn group(&self) -> FanoutGroup<'_> {
-        FanoutGroup::new(self.state.fd.as_fd(), &self.state.group)
+        FanoutGroup::new(self.as_fd(), &self.state().group)
     }
 }
 
@@ -321,8 +323,8 @@ impl<'a> FanoutGroup<'a> {
     /// place of the one that was there. `setsockopt(PACKET_FANOUT_DATA)`, Linux 4.3.
     ///
     /// Its offsets count from the network header in packets that arrive, other than a filter's, and from
-    /// the link-layer header in those that this host sends; from `SKF_LL_OFF` (`0xffe00000`) on they
-    /// count from the link-layer header in both. What it returns is taken modulo the members.
+    /// the link-layer header in those that this host sends; from [`SKF_LL_OFF`](crate::bpf::SKF_LL_OFF)
+    /// on they count from the link-layer header in both. What it returns is taken modulo the members.
     ///
     /// # Errors
     ///

@@ -139,6 +139,12 @@ impl<'r, G> Receiver<'r, G> {
         }
     }
 
+    /// The interface that the socket was last bound to.
+    #[must_use]
+    pub fn interface(&self) -> Interface {
+        self.watch.interface()
+    }
+
     /// Counts since the socket was bound. `getsockopt(PACKET_STATISTICS)`.
     ///
     /// Reading clears the kernel's own counts, and with them [`BlockStatus::LOSING`](super::BlockStatus::LOSING)
@@ -158,8 +164,7 @@ impl Receiver<'_> {
     /// Binds to another interface, or to one that was removed and made again, with the same ring.
     ///
     /// What the ring holds of the old interface stays readable, and blocks that are out stay out.
-    /// Memberships stay with the old interface: drop them first, or they last until the socket closes.
-    /// `bind`.
+    /// A [`MembershipGuard`](super::MembershipGuard) keeps to the old interface. `bind`.
     ///
     /// # Errors
     ///

@@ -64,6 +64,12 @@ impl<G> SharedReceiver<G> {
         self.watch.wait(&self.ring, fd, deadline, on_signal)
     }
 
+    /// The interface that the socket was last bound to.
+    #[must_use]
+    pub fn interface(&self) -> Interface {
+        self.watch.interface()
+    }
+
     /// Counts since the socket was bound: [`Receiver::statistics`](super::Receiver::statistics).
     ///
     /// # Errors
