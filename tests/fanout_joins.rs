@@ -6,7 +6,7 @@ mod members;
 use core::num::NonZeroU16;
 
 use packet_ring::bpf::Instruction;
-use packet_ring::lifecycle::{Alone, Bound, Failed};
+use packet_ring::lifecycle::{Alone, Bound, Configured, Failed};
 use packet_ring::packet::{
     Fanout, FanoutMode, FrameGeometry, Interface, Rx, RxTx, Socket, Transmitter, Tx,
 };
@@ -143,26 +143,26 @@ fn rolling_over_is_not_asked_of_a_group_that_does_nothing_else() -> TestResult {
     Ok(())
 }
 
-/// A member at the near end, told to ignore what goes out or not.
-fn at_the_near_end(pair: &VethPair, ignoring: bool, fanout: &Fanout) -> Result<Sharing, Stopped> {
+/// A member at the near end, whose socket was limited before.
+fn at_the_near_end(
+    pair: &VethPair,
+    limit: impl FnOnce(&mut Socket<Configured<Rx>>) -> Result<(), Error>,
+    fanout: &Fanout,
+) -> Result<Sharing, Stopped> {
     let mut socket = Socket::configure(Rx::new(ROOMY))?;
-    if ignoring {
-        socket.ignore_outgoing()?;
-    }
-    Ok(socket
-        .map()?
-        .bind(interface(&pair.near)?)?
-        .join_fanout(fanout)?)
+    limit(&mut socket)?;
+    let socket = socket.map()?.bind(interface(&pair.near)?)?;
+    Ok(socket.join_fanout(fanout)?)
 }
 
 fn what_goes_out_is_ignored_in_a_group_too() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
-    let mut everything = at_the_near_end(&pair, false, &HASH)?;
+    let mut everything = at_the_near_end(&pair, |_| Ok(()), &HASH)?;
     let wanted = Fanout::in_new_group(FanoutMode::Hash);
-    let mut ignoring = at_the_near_end(&pair, true, &wanted)?;
+    let mut ignoring = at_the_near_end(&pair, Socket::ignore_outgoing, &wanted)?;
     let fanout = ignoring.group().fanout()?;
-    let mut second = at_the_near_end(&pair, true, &fanout)?;
-    assert!(at_the_near_end(&pair, false, &fanout).is_err());
+    let mut second = at_the_near_end(&pair, Socket::ignore_outgoing, &fanout)?;
+    assert!(at_the_near_end(&pair, |_| Ok(()), &fanout).is_err());
     Injector::on(&pair.near)?.send(&frame::numbered(1, FRAME))?;
     Injector::on(&pair.far)?.send(&frame::numbered(2, FRAME))?;
     let mut seen = Vec::new();
