@@ -29,7 +29,7 @@ pub enum Error {
     Corrupt,
     /// The filter with the snap length woven in has more than 4,096 instructions (`BPF_MAXINSNS`).
     FilterTooLong,
-    /// No interface has the name; a name has 1 to 15 bytes.
+    /// No interface here has the name, which has 1 to 15 bytes, or the index.
     NoSuchInterface,
 }
 
@@ -80,6 +80,8 @@ pub enum Operation {
     Wait,
     /// `socket(AF_UNIX)` and `ioctl(SIOCGIFINDEX)`.
     FindInterface,
+    /// `ioctl` with SIOCGIFNAME, SIOCGIFMTU, SIOCGIFFLAGS, SIOCGIFHWADDR or SIOCETHTOOL.
+    ReadInterface,
 }
 
 impl Error {
@@ -118,6 +120,7 @@ impl fmt::Display for Operation {
             Self::ReadLink => f.write_str("reading the link state"),
             Self::Wait => f.write_str("ppoll"),
             Self::FindInterface => f.write_str("looking the interface up"),
+            Self::ReadInterface => f.write_str("asking about the interface"),
         }
     }
 }
@@ -145,6 +148,7 @@ fn remedy(operation: Operation, errno: Errno) -> &'static str {
         (Operation::Bind { .. } | Operation::AddMembership, Errno::NODEV) => {
             "; no such interface here"
         }
+        (Operation::ReadInterface, Errno::OPNOTSUPP) => "; its driver does not tell",
         _ => "",
     }
 }
@@ -198,7 +202,7 @@ impl fmt::Display for Error {
             Self::FilterTooLong => f.write_str(
                 "the filter, with the snap length woven in, has more than 4096 instructions",
             ),
-            Self::NoSuchInterface => f.write_str("no interface has this name"),
+            Self::NoSuchInterface => f.write_str("there is no such interface here"),
         }
     }
 }

@@ -22,7 +22,7 @@ mod watch;
 
 pub use self::block::Block;
 pub use self::geometry::Geometry;
-pub use self::interface::Interface;
+pub use self::interface::{Interface, LinkState, Queues};
 pub use self::membership::{Membership, MembershipGuard};
 pub use self::options::LinkHeader;
 pub use self::receiver::{Ended, Receiver};

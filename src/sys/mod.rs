@@ -4,7 +4,7 @@
 //! filter, go through `syscalls`. Nothing here keeps state but [`Mapping`].
 
 mod filter;
-mod link;
+pub(crate) mod link;
 mod mapping;
 mod packet;
 mod ring;
@@ -12,7 +12,6 @@ mod sockopt;
 pub(crate) mod timestamp;
 
 pub(crate) use filter::attach_filter;
-pub(crate) use link::{is_up, name_to_index};
 use mapping::Mapping;
 pub(crate) use packet::{bind, bound_interface, duplicate, open};
 pub(crate) use ring::MappedRing;
