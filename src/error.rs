@@ -39,6 +39,11 @@ pub enum Error {
 pub enum Operation {
     /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`.
     OpenSocket,
+    /// `open("/proc/thread-self/ns/net")`, or `setns` with it or with the namespace to enter. The thread
+    /// has stayed where it was.
+    EnterNamespace,
+    /// `setns` back. **The thread has stayed in the other network namespace**, and no socket is open.
+    LeaveNamespace,
     /// `setsockopt(PACKET_VERSION, TPACKET_V3)`.
     SetVersion,
     /// `setsockopt(PACKET_RESERVE)`.
@@ -104,6 +109,8 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OpenSocket => f.write_str("socket(AF_PACKET)"),
+            Self::EnterNamespace => f.write_str("entering the network namespace"),
+            Self::LeaveNamespace => f.write_str("leaving the network namespace again"),
             Self::SetVersion => f.write_str("setsockopt(PACKET_VERSION)"),
             Self::SetReserve => f.write_str("setsockopt(PACKET_RESERVE)"),
             Self::IgnoreOutgoing => f.write_str("setsockopt(PACKET_IGNORE_OUTGOING)"),
@@ -133,6 +140,11 @@ fn remedy(operation: Operation, errno: Errno) -> &'static str {
              or enter a user and network namespace of your own"
         }
         (Operation::OpenSocket, Errno::AFNOSUPPORT) => "; the kernel lacks CONFIG_PACKET",
+        (Operation::EnterNamespace, Errno::PERM) => {
+            "; it takes CAP_SYS_ADMIN here, in the namespace to enter and for the way back"
+        }
+        (Operation::EnterNamespace, Errno::INVAL) => "; it is no network namespace",
+        (Operation::LeaveNamespace, _) => "; this thread has stayed in it",
         (Operation::SetVersion, Errno::INVAL) => "; TPACKET_V3 needs Linux 3.2",
         (Operation::IgnoreOutgoing, Errno::NOPROTOOPT) => "; it needs Linux 4.20",
         (Operation::SetRing { .. }, Errno::NOMEM) => {

@@ -7,6 +7,7 @@ use core::fmt::Display;
 use core::time::Duration;
 use std::collections::BTreeSet;
 use std::env;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
@@ -82,11 +83,13 @@ fn inside(down: &str) -> Result<(), String> {
     let (lo, down) = (index(1)?, index(down.parse().map_err(text)?)?);
     let ring = || Geometry::new(4096, 4)?.reserve(64)?.snap_length(1000);
     let ring = Rx::new(ring().map_err(text)?);
+    let namespace = File::open("/proc/self/ns/net").map_err(text)?;
     let fds = procfs::open_fds().map_err(text)?;
     // Asked for once in the life of a process, and found elsewhere where the kernel refuses.
     let _ = rustix::param::page_size();
     println!("{BEGIN}");
 
+    persist(|| Socket::configure_in(&namespace, ring))?;
     let mut socket = persist(|| Socket::configure(ring))?;
     persist(|| socket.attach_filter(&[Instruction::keep(500)]))?;
     persist(|| socket.ignore_outgoing())?;
@@ -202,9 +205,9 @@ fn name(call: &str) -> &str {
     call.split_once('(').map_or("", |(name, _)| name)
 }
 
-/// The operation that a failure of this system call is to be reported as; `None` for calls that say
-/// nothing of use when they fail.
-fn operation(call: &str) -> Result<Option<&'static str>, Stopped> {
+/// The operation that a failure of this system call, of this number among those of its name, is to be
+/// reported as; `None` for calls that say nothing of use when they fail.
+fn operation(call: &str, number: usize) -> Result<Option<&'static str>, Stopped> {
     let among = |table: &[(&str, &'static str)]| {
         let found = table.iter().find(|(word, _)| call.contains(word));
         found
@@ -237,6 +240,11 @@ fn operation(call: &str) -> Result<Option<&'static str>, Stopped> {
             ("\"lo\"", "ReadInterface"),
             ("SIOCGIF", "ReadLink"),
         ]),
+        "open" | "openat" => Ok(Some("EnterNamespace")),
+        // Here, there, and back.
+        "setns" => Ok(Some(
+            ["EnterNamespace", "EnterNamespace", "LeaveNamespace"][number - 1],
+        )),
         "mmap" => Ok(Some("MapRing { bytes: 16384 }")),
         "madvise" => Ok(Some("KeepFromChildren")),
         "bind" => Ok(Some("Bind")),
@@ -273,14 +281,14 @@ fn every_failed_call_leaves_a_usable_socket() -> TestResult {
     let mut met = BTreeSet::new();
     for at in at(BEGIN)? + 1..at(END)? {
         let call = &clean.calls[at];
-        let Some(operation) = operation(call)? else {
-            continue;
-        };
         // strace counts the calls of one name.
         let number = clean.calls[..=at]
             .iter()
             .filter(|earlier| name(earlier) == name(call))
             .count();
+        let Some(operation) = operation(call, number)? else {
+            continue;
+        };
         let injection = format!("{}:error={}:when={number}", name(call), INJECTED.0);
         let run = run(&down, Some(injection))?.ok_or("strace went away")?;
         let refused = run
@@ -301,7 +309,7 @@ fn every_failed_call_leaves_a_usable_socket() -> TestResult {
         met.insert(operation);
     }
     // All of `Operation`.
-    assert_eq!(met.len(), 18, "{met:?}");
+    assert_eq!(met.len(), 20, "{met:?}");
     Ok(())
 }
 
@@ -320,8 +328,11 @@ fn a_ring_is_unmapped_before_its_socket_closes() -> TestResult {
     let result = |call: &str| call.rsplit_once("= ").map(|(_, result)| result.to_owned());
     let mut from = 0;
     for life in ["a socket", "a shared receiver"] {
-        let opened = after(from, "socket(AF_PACKET")?;
-        let mapped = after(opened, "mmap(NULL, 16384, PROT_READ|PROT_WRITE, MAP_SHARED")?;
+        let mapped = after(from, "mmap(NULL, 16384, PROT_READ|PROT_WRITE, MAP_SHARED")?;
+        let opened = calls[..mapped]
+            .iter()
+            .rposition(|call| call.starts_with("socket(AF_PACKET"))
+            .ok_or("no socket")?;
         let fd = result(&calls[opened]).ok_or("no descriptor")?;
         let address = result(&calls[mapped]).ok_or("no address")?;
         let unmapped = after(mapped, &format!("munmap({address}, 16384)"))?;

@@ -1,6 +1,6 @@
 //! The packet socket, and its way from state to state.
 
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use core::ops::ControlFlow;
 
@@ -38,6 +38,34 @@ impl Socket<Configured<Rx>> {
     /// [`Error::System`]: EPERM without CAP_NET_RAW.
     pub fn configure(rings: Rx) -> Result<Self, Error> {
         let fd = sys::open(rings.socket_type()).map_err(Error::system(Operation::OpenSocket))?;
+        Self::with(rings, fd)
+    }
+
+    /// Opens the socket in another network namespace, where it stays wherever it is used.
+    ///
+    /// `namespace` is what `/proc/PID/ns/net`, `/run/netns/NAME` or `ioctl(SIOCGSKNS)` opens. An interface
+    /// there is found by [`Interface::by_name_in`] with this socket: `Interface::by_name` looks where the
+    /// thread is. The calling thread goes there for the one call that opens the socket, and comes back:
+    /// `open("/proc/thread-self/ns/net")` and `setns` three times, the first of which proves that the way
+    /// back is permitted. Then as [`configure`](Self::configure).
+    ///
+    /// Needs CAP_SYS_ADMIN in the user namespace of the process and in those that own the two network
+    /// namespaces, beside CAP_NET_RAW in that of the namespace entered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: EPERM without these privileges, EINVAL where `namespace` is none of networks.
+    /// After an error of [`Operation::LeaveNamespace`], and of no other, **the thread is still in the other
+    /// namespace**; the kernel's only reason for it is that it has no memory. End the thread then, or
+    /// move it.
+    #[doc(alias = "setns")]
+    pub fn configure_in(namespace: impl AsFd, rings: Rx) -> Result<Self, Error> {
+        let fd = sys::open_in(namespace.as_fd(), rings.socket_type())?;
+        Self::with(rings, fd)
+    }
+
+    /// Sets what the rings ask for.
+    fn with(rings: Rx, fd: OwnedFd) -> Result<Self, Error> {
         sys::set_version(fd.as_fd()).map_err(Error::system(Operation::SetVersion))?;
         let geometry = rings.geometry();
         if geometry.reserve_bytes() != 0 {

@@ -6,6 +6,7 @@
 mod filter;
 pub(crate) mod link;
 mod mapping;
+mod namespace;
 mod packet;
 mod ring;
 mod sockopt;
@@ -13,6 +14,7 @@ pub(crate) mod timestamp;
 
 pub(crate) use filter::attach_filter;
 use mapping::Mapping;
+pub(crate) use namespace::open_in;
 pub(crate) use packet::{bind, bound_interface, duplicate, open};
 pub(crate) use ring::MappedRing;
 #[cfg(feature = "alloc")]
