@@ -21,6 +21,12 @@ pub enum Error {
     },
     /// The sizes cannot make a ring on this machine.
     Geometry(InvalidGeometry),
+    /// The kernel's header of a packet has another length than the 48 bytes of `struct tpacket3_hdr`: the
+    /// ring would be misread.
+    HeaderLength {
+        /// The length that the kernel tells.
+        bytes: u32,
+    },
     /// The interface is down. It comes back by itself, with the same ring.
     LinkDown,
     /// The interface is gone, or has moved to another network namespace: `rebind` to another.
@@ -46,6 +52,8 @@ pub enum Operation {
     LeaveNamespace,
     /// `setsockopt(PACKET_VERSION, TPACKET_V3)`.
     SetVersion,
+    /// `getsockopt(PACKET_HDRLEN)`.
+    ReadHeaderLength,
     /// `setsockopt(PACKET_RESERVE)`.
     SetReserve,
     /// `setsockopt(PACKET_IGNORE_OUTGOING)`.
@@ -54,6 +62,8 @@ pub enum Operation {
     SetTimestamp,
     /// `setsockopt(SO_TIMESTAMPING)`.
     SetTimestamping,
+    /// `setsockopt(PACKET_ORIGDEV)`.
+    SetOrigdev,
     /// `setsockopt(SO_ATTACH_FILTER)`.
     AttachFilter,
     /// `setsockopt(PACKET_RX_RING)`.
@@ -112,6 +122,8 @@ impl fmt::Display for Operation {
             Self::EnterNamespace => f.write_str("entering the network namespace"),
             Self::LeaveNamespace => f.write_str("leaving the network namespace again"),
             Self::SetVersion => f.write_str("setsockopt(PACKET_VERSION)"),
+            Self::ReadHeaderLength => f.write_str("getsockopt(PACKET_HDRLEN)"),
+            Self::SetOrigdev => f.write_str("setsockopt(PACKET_ORIGDEV)"),
             Self::SetReserve => f.write_str("setsockopt(PACKET_RESERVE)"),
             Self::IgnoreOutgoing => f.write_str("setsockopt(PACKET_IGNORE_OUTGOING)"),
             Self::SetTimestamp => f.write_str("setsockopt(PACKET_TIMESTAMP)"),
@@ -204,6 +216,10 @@ impl fmt::Display for Error {
                 f.write_str(remedy(operation, errno))
             }
             Self::Geometry(why) => why.fmt(f),
+            Self::HeaderLength { bytes } => write!(
+                f,
+                "the kernel's header of a packet has {bytes} bytes in place of 48: it is laid out otherwise"
+            ),
             Self::LinkDown => {
                 f.write_str("the interface is down; packets come again when it is up")
             }
@@ -249,6 +265,7 @@ mod with_std {
                 Error::LinkDown => std::io::Error::from(Errno::NETDOWN).kind(),
                 Error::LinkGone | Error::NoSuchInterface => ErrorKind::NotFound,
                 Error::Corrupt => ErrorKind::InvalidData,
+                Error::HeaderLength { .. } => ErrorKind::Unsupported,
             };
             Self::new(kind, error)
         }

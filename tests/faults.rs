@@ -50,6 +50,10 @@ fn main() -> ExitCode {
             every_failed_call_leaves_a_usable_socket,
         ),
         test(
+            "another_layout_of_packets_is_refused",
+            another_layout_of_packets_is_refused,
+        ),
+        test(
             "a_ring_is_unmapped_before_its_socket_closes",
             a_ring_is_unmapped_before_its_socket_closes,
         ),
@@ -93,6 +97,7 @@ fn inside(down: &str) -> Result<(), String> {
     let mut socket = persist(|| Socket::configure(ring))?;
     persist(|| socket.attach_filter(&[Instruction::keep(500)]))?;
     persist(|| socket.ignore_outgoing())?;
+    persist(|| socket.origdev())?;
     persist(|| socket.timestamp(TimestampSource::Software))?;
     let mapped = socket.map().or_else(|failed| {
         report(failed.error());
@@ -221,6 +226,7 @@ fn operation(call: &str, number: usize) -> Result<Option<&'static str>, Stopped>
         "setsockopt" => among(&[
             ("PACKET_VERSION", "SetVersion"),
             ("PACKET_RESERVE", "SetReserve"),
+            ("PACKET_ORIGDEV", "SetOrigdev"),
             ("PACKET_TIMESTAMP", "SetTimestamp"),
             ("SO_TIMESTAMPING", "SetTimestamping"),
             ("SO_ATTACH_FILTER", "AttachFilter"),
@@ -232,6 +238,7 @@ fn operation(call: &str, number: usize) -> Result<Option<&'static str>, Stopped>
         "getsockopt" => among(&[
             ("SO_ERROR", "ReadLink"),
             ("PACKET_STATISTICS", "ReadStatistics"),
+            ("PACKET_HDRLEN", "ReadHeaderLength"),
         ]),
         "ioctl" => among(&[
             ("SIOCGIFINDEX", "FindInterface"),
@@ -309,7 +316,25 @@ fn every_failed_call_leaves_a_usable_socket() -> TestResult {
         met.insert(operation);
     }
     // All of `Operation`.
-    assert_eq!(met.len(), 20, "{met:?}");
+    assert_eq!(met.len(), 22, "{met:?}");
+    Ok(())
+}
+
+/// strace writes another length over the kernel's answer.
+fn another_layout_of_packets_is_refused() -> TestResult {
+    let injection = format!(
+        "getsockopt:poke_exit=@arg4={:08x}:when=1",
+        u32::from_be_bytes(52_u32.to_ne_bytes())
+    );
+    let Some(run) = run(&down_link()?, Some(injection))? else {
+        return skip("strace is not installed");
+    };
+    let mut lines = run.printed.lines();
+    assert_eq!(lines.next(), Some(BEGIN));
+    let refused = lines.next().unwrap_or_default();
+    assert!(refused.starts_with("refused"), "{}", run.printed);
+    assert!(refused.contains(" 52 bytes in place of 48"), "{refused}");
+    assert_eq!(lines.next(), Some(END));
     Ok(())
 }
 

@@ -1,11 +1,13 @@
 //! The packet socket, and its way from state to state.
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-
 use core::ops::ControlFlow;
+
+use linux_raw_sys::if_packet::tpacket_versions;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::rx::Rx;
 use super::{Block, Ended, Interface, Packet, Receiver, Statistics};
+use crate::abi::packet::record;
 use crate::bpf::{Instruction, Limited};
 use crate::error::{Error, Operation};
 use crate::handoff::Slots;
@@ -30,12 +32,13 @@ pub struct Socket<S> {
 impl Socket<Configured<Rx>> {
     /// Opens a socket that receives nothing yet, for the ring that `rings` describes.
     ///
-    /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`, `PACKET_VERSION`, and what the geometry asks for:
-    /// `PACKET_RESERVE`, and a filter that keeps no more than the snap length.
+    /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`, `PACKET_VERSION`, `PACKET_HDRLEN` to see that the
+    /// kernel lays packets out as we do, and what the geometry asks for: `PACKET_RESERVE`, and a filter
+    /// that keeps no more than the snap length.
     ///
     /// # Errors
     ///
-    /// [`Error::System`]: EPERM without CAP_NET_RAW.
+    /// [`Error::System`]: EPERM without CAP_NET_RAW. [`Error::HeaderLength`].
     pub fn configure(rings: Rx) -> Result<Self, Error> {
         let fd = sys::open(rings.socket_type()).map_err(Error::system(Operation::OpenSocket))?;
         Self::with(rings, fd)
@@ -67,6 +70,13 @@ impl Socket<Configured<Rx>> {
     /// Sets what the rings ask for.
     fn with(rings: Rx, fd: OwnedFd) -> Result<Self, Error> {
         sys::set_version(fd.as_fd()).map_err(Error::system(Operation::SetVersion))?;
+        let header_length = sys::header_length(fd.as_fd(), tpacket_versions::TPACKET_V3)
+            .map_err(Error::system(Operation::ReadHeaderLength))?;
+        if header_length as usize != record::PACKET_HEADER {
+            return Err(Error::HeaderLength {
+                bytes: header_length,
+            });
+        }
         let geometry = rings.geometry();
         if geometry.reserve_bytes() != 0 {
             sys::set_reserve(fd.as_fd(), geometry.reserve_bytes())

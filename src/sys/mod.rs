@@ -11,6 +11,7 @@ mod packet;
 mod ring;
 mod sockopt;
 pub(crate) mod timestamp;
+mod version;
 
 pub(crate) use filter::attach_filter;
 use mapping::Mapping;
@@ -20,6 +21,7 @@ pub(crate) use ring::MappedRing;
 #[cfg(feature = "alloc")]
 pub use ring::Owner;
 pub(crate) use sockopt::{
-    MembershipRequest, RingRequest, add_membership, drop_membership, ignore_outgoing, set_reserve,
-    set_rx_ring, set_version, statistics,
+    MembershipRequest, RingRequest, add_membership, drop_membership, ignore_outgoing, origdev,
+    set_reserve, set_rx_ring, set_version, statistics,
 };
+pub(crate) use version::header_length;
