@@ -1,10 +1,14 @@
 //! What can go wrong: what was tried, what the kernel answered, and what helps.
 
+mod unsent;
+
 use core::fmt;
 
 use rustix::io::Errno;
 
 use crate::geometry::InvalidGeometry;
+
+pub use self::unsent::Unsent;
 
 /// Why an operation failed.
 ///
@@ -37,6 +41,20 @@ pub enum Error {
     FilterTooLong,
     /// No interface here has the name, which has 1 to 15 bytes, or the index.
     NoSuchInterface,
+    /// The kernel stopped at a frame that was to be sent. The frames before it were taken.
+    Unsent {
+        /// The frame's number.
+        frame: u64,
+        /// Why the kernel stopped.
+        why: Unsent,
+    },
+    /// A frame has fewer bytes than were to be sent from it.
+    FrameTooSmall {
+        /// The bytes that it has for a packet.
+        room: u64,
+        /// Where the bytes to be sent would end.
+        len: u64,
+    },
 }
 
 /// What was tried when the kernel refused.
@@ -97,6 +115,21 @@ pub enum Operation {
     FindInterface,
     /// `ioctl` with SIOCGIFNAME, SIOCGIFMTU, SIOCGIFFLAGS, SIOCGIFHWADDR or SIOCETHTOOL.
     ReadInterface,
+    /// `setsockopt(PACKET_TX_RING)`.
+    SetTxRing {
+        /// The size of the ring that was asked for.
+        bytes: u64,
+    },
+    /// `setsockopt(PACKET_LOSS)`.
+    SetLoss,
+    /// `setsockopt(PACKET_TX_HAS_OFF)`.
+    SetTxHasOff,
+    /// `setsockopt(PACKET_VNET_HDR)`.
+    SetVnetHeader,
+    /// `setsockopt(PACKET_QDISC_BYPASS)`.
+    BypassQdisc,
+    /// `sendto` without bytes of its own: send what the ring holds.
+    Kick,
 }
 
 impl Error {
@@ -105,11 +138,18 @@ impl Error {
         move |errno| Self::System { operation, errno }
     }
 
+    /// Makes the error of a frame at which the kernel stopped.
+    pub(crate) fn unsent(frame: u64, errno: Errno) -> Self {
+        let why = Unsent::new(errno);
+        Self::Unsent { frame, why }
+    }
+
     /// The kernel's answer, where the kernel was asked.
     #[must_use]
     pub fn errno(&self) -> Option<Errno> {
         match self {
             Self::System { errno, .. } => Some(*errno),
+            Self::Unsent { why, .. } => Some(why.errno()),
             _ => None,
         }
     }
@@ -140,6 +180,12 @@ impl fmt::Display for Operation {
             Self::Wait => f.write_str("ppoll"),
             Self::FindInterface => f.write_str("looking the interface up"),
             Self::ReadInterface => f.write_str("asking about the interface"),
+            Self::SetTxRing { bytes } => write!(f, "setsockopt(PACKET_TX_RING) of {bytes} bytes"),
+            Self::SetLoss => f.write_str("setsockopt(PACKET_LOSS)"),
+            Self::SetTxHasOff => f.write_str("setsockopt(PACKET_TX_HAS_OFF)"),
+            Self::SetVnetHeader => f.write_str("setsockopt(PACKET_VNET_HDR)"),
+            Self::BypassQdisc => f.write_str("setsockopt(PACKET_QDISC_BYPASS)"),
+            Self::Kick => f.write_str("sendto"),
         }
     }
 }
@@ -159,7 +205,10 @@ fn remedy(operation: Operation, errno: Errno) -> &'static str {
         (Operation::LeaveNamespace, _) => "; this thread has stayed in it",
         (Operation::SetVersion, Errno::INVAL) => "; TPACKET_V3 needs Linux 3.2",
         (Operation::IgnoreOutgoing, Errno::NOPROTOOPT) => "; it needs Linux 4.20",
-        (Operation::SetRing { .. }, Errno::NOMEM) => {
+        (Operation::SetTxRing { .. }, Errno::INVAL) => {
+            "; TPACKET_V3 transmit rings need Linux 4.11"
+        }
+        (Operation::SetRing { .. } | Operation::SetTxRing { .. }, Errno::NOMEM) => {
             "; the kernel has no such memory in blocks of this size: ask for smaller blocks or fewer"
         }
         (Operation::MapRing { .. }, Errno::NOMEM | Errno::AGAIN) => {
@@ -197,6 +246,7 @@ fn name(errno: Errno) -> Option<&'static str> {
         Errno::AFNOSUPPORT => "EAFNOSUPPORT",
         Errno::OPNOTSUPP => "EOPNOTSUPP",
         Errno::BADF => "EBADF",
+        Errno::MSGSIZE => "EMSGSIZE",
         Errno::FAULT => "EFAULT",
         Errno::NOSYS => "ENOSYS",
         Errno::ADDRNOTAVAIL => "EADDRNOTAVAIL",
@@ -204,15 +254,19 @@ fn name(errno: Errno) -> Option<&'static str> {
     })
 }
 
+fn write_errno(f: &mut fmt::Formatter<'_>, errno: Errno) -> fmt::Result {
+    match name(errno) {
+        Some(name) => f.write_str(name),
+        None => write!(f, "error {}", errno.raw_os_error()),
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::System { operation, errno } => {
                 write!(f, "{operation}: ")?;
-                match name(errno) {
-                    Some(name) => f.write_str(name)?,
-                    None => write!(f, "error {}", errno.raw_os_error())?,
-                }
+                write_errno(f, errno)?;
                 f.write_str(remedy(operation, errno))
             }
             Self::Geometry(why) => why.fmt(f),
@@ -231,6 +285,14 @@ impl fmt::Display for Error {
                 "the filter, with the snap length woven in, has more than 4096 instructions",
             ),
             Self::NoSuchInterface => f.write_str("there is no such interface here"),
+            Self::Unsent { frame, why } => {
+                write!(f, "frame {frame}: ")?;
+                write_errno(f, why.errno())?;
+                write!(f, "; {}", why.sentence())
+            }
+            Self::FrameTooSmall { room, len } => {
+                write!(f, "a frame has room for {room} bytes, not for {len}")
+            }
         }
     }
 }
@@ -261,7 +323,10 @@ mod with_std {
             use std::io::ErrorKind;
             let kind = match error {
                 Error::System { errno, .. } => std::io::Error::from(errno).kind(),
-                Error::Geometry(_) | Error::FilterTooLong => ErrorKind::InvalidInput,
+                Error::Unsent { why, .. } => std::io::Error::from(why.errno()).kind(),
+                Error::Geometry(_) | Error::FilterTooLong | Error::FrameTooSmall { .. } => {
+                    ErrorKind::InvalidInput
+                }
                 Error::LinkDown => std::io::Error::from(Errno::NETDOWN).kind(),
                 Error::LinkGone | Error::NoSuchInterface => ErrorKind::NotFound,
                 Error::Corrupt => ErrorKind::InvalidData,
@@ -273,80 +338,4 @@ mod with_std {
 }
 
 #[cfg(test)]
-mod tests {
-    extern crate std;
-
-    use super::*;
-    use std::string::ToString;
-
-    fn text(operation: Operation, errno: Errno) -> std::string::String {
-        Error::System { operation, errno }.to_string()
-    }
-
-    #[test]
-    fn a_refused_socket_names_the_setcap_line() {
-        let text = text(Operation::OpenSocket, Errno::PERM);
-        assert!(text.starts_with("socket(AF_PACKET): EPERM"), "{text}");
-        assert!(
-            text.contains("sudo setcap cap_net_raw=ep PROGRAM"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn memory_that_is_not_there_is_named_with_its_size() {
-        let bytes = 64 << 20;
-        for operation in [Operation::SetRing { bytes }, Operation::MapRing { bytes }] {
-            let text = text(operation, Errno::NOMEM);
-            assert!(text.contains("67108864 bytes: ENOMEM; "), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_absent_interface_is_named() {
-        let text = text(Operation::Bind { interface: 7 }, Errno::NODEV);
-        assert_eq!(text, "bind to interface 7: ENODEV; no such interface here");
-    }
-
-    #[test]
-    fn an_unknown_error_number_is_printed() {
-        let text = text(Operation::Wait, Errno::from_raw_os_error(133));
-        assert_eq!(text, "ppoll: error 133");
-    }
-
-    #[test]
-    fn link_states_say_what_comes_next() {
-        let (down, gone) = (Error::LinkDown.to_string(), Error::LinkGone.to_string());
-        assert!(down.contains("again when it is up"), "{down}");
-        assert!(gone.contains("rebind"), "{gone}");
-    }
-
-    #[test]
-    fn only_the_kernels_answers_have_a_number() {
-        let errno = Errno::BUSY;
-        let operation = Operation::Wait;
-        assert_eq!(Error::System { operation, errno }.errno(), Some(errno));
-        assert_eq!(Error::LinkDown.errno(), None);
-    }
-
-    #[cfg(feature = "std")]
-    #[test]
-    fn std_knows_the_kind_and_keeps_the_text() {
-        use std::io::{self, ErrorKind};
-        let refused = Error::System {
-            operation: Operation::OpenSocket,
-            errno: Errno::PERM,
-        };
-        for (error, kind) in [
-            (refused, ErrorKind::PermissionDenied),
-            (Error::LinkDown, ErrorKind::NetworkDown),
-            (Error::LinkGone, ErrorKind::NotFound),
-            (Error::Corrupt, ErrorKind::InvalidData),
-            (InvalidGeometry::NoBlocks.into(), ErrorKind::InvalidInput),
-        ] {
-            let converted = io::Error::from(error);
-            assert_eq!(converted.kind(), kind);
-            assert_eq!(converted.to_string(), error.to_string());
-        }
-    }
-}
+mod tests;

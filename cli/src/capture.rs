@@ -71,7 +71,7 @@ fn capture(plan: &Plan, args: &args::Capture) -> Result<(), Failure> {
     );
     let gather = gather(&plan.target, &geometry);
     let progress = match &plan.target {
-        Target::File(_) if !args.quiet => Progress::on_terminal(),
+        Target::File(..) if !args.quiet => Progress::on_terminal(),
         _ => Progress::hidden(),
     };
     Session::new(plan, args.packet_buffered, gather, signals, sink, progress)
@@ -110,7 +110,7 @@ fn geometry(args: &args::Capture) -> Result<Geometry, InvalidGeometry> {
 fn gather(target: &Target, geometry: &Geometry) -> Duration {
     const BYTES_A_SECOND: u64 = 10_000_000_000 / 8;
     match target {
-        Target::File(path) if path.as_os_str() != "-" => {
+        Target::File(path, _) if path.as_os_str() != "-" => {
             Duration::from_nanos(geometry.bytes() / 4 * 1_000_000_000 / BYTES_A_SECOND)
         }
         _ => Duration::ZERO,

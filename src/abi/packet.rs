@@ -79,6 +79,34 @@ pub(crate) mod record {
     pub(crate) const FARTHEST_MAC: usize = 96;
 }
 
+/// `struct tpacket3_hdr` of a frame to be sent.
+pub(crate) mod frame {
+    use super::record;
+    use crate::handoff::HeaderLayout;
+
+    /// `tp_status`, the word that says who owns the frame.
+    pub(crate) const STATUS: usize = record::STATUS;
+    /// The fields that pass between both sides.
+    pub(crate) const HEADER: HeaderLayout = HeaderLayout {
+        length: record::LENGTH,
+        offset: record::MAC,
+        seconds: record::SECONDS,
+        nanoseconds: record::NANOSECONDS,
+    };
+    /// Where the packet begins: `TPACKET3_HDRLEN - sizeof(struct sockaddr_ll)`.
+    pub(crate) const DATA: u16 = 48;
+    /// Frame sizes are multiples of this: `TPACKET_ALIGNMENT`.
+    pub(crate) const ALIGNMENT: u32 = 16;
+    /// The smallest frame size: `TPACKET3_HDRLEN`, aligned.
+    pub(crate) const SMALLEST: u32 = 80;
+}
+
+const_assert_eq!(frame::DATA as usize, size_of::<raw::tpacket3_hdr>());
+const_assert_eq!(raw::TPACKET_ALIGNMENT, frame::ALIGNMENT);
+const_assert_eq!(
+    frame::SMALLEST as usize,
+    record::HEADER.next_multiple_of(frame::ALIGNMENT as usize)
+);
 const_assert_eq!(
     offset_of!(raw::tpacket_block_desc, hdr) + offset_of!(raw::tpacket_hdr_v1, block_status),
     block::STATUS
@@ -165,7 +193,6 @@ const_assert_eq!(
 
 const_assert_eq!(raw::TP_STATUS_KERNEL, 0);
 const_assert_eq!(raw::TP_STATUS_USER, crate::handoff::USER);
-const_assert_eq!(raw::TPACKET_ALIGNMENT, 16);
 
 bitflags! {
     /// What the kernel says of a block: `block_status` of `struct tpacket_hdr_v1`.

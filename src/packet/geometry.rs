@@ -7,7 +7,7 @@ use crate::abi::packet::{block, record};
 use crate::geometry::{InvalidGeometry, align_up};
 
 /// The smallest page of any machine that Linux runs on, in bytes.
-const SMALLEST_PAGE: u32 = 4096;
+pub(super) const SMALLEST_PAGE: u32 = 4096;
 /// The kernel counts the block that it fills in 16 bits (`kactive_blk_num`).
 const MAX_BLOCKS: u32 = 1 << 16;
 /// From this block size on the kernel's own retire timeout overflows, in bytes.

@@ -6,12 +6,13 @@
 use rustix::fd::AsFd;
 use rustix::net::SocketType;
 
+use super::rings::Receives;
 use super::{Socket, TimestampSource};
 use crate::error::{Error, Operation};
-use crate::lifecycle::{Configured, Rings};
+use crate::lifecycle::Configured;
 use crate::sys::{self, timestamp};
 
-impl<R: Rings> Socket<Configured<R>> {
+impl<R: Receives> Socket<Configured<R>> {
     /// Has packets name the interface that they first came in by, in place of the one that the socket is
     /// bound to: [`Packet::interface_index`](super::Packet::interface_index).
     ///

@@ -14,14 +14,15 @@ pub(crate) mod timestamp;
 mod version;
 
 pub(crate) use filter::attach_filter;
-use mapping::Mapping;
+pub(crate) use mapping::Mapping;
 pub(crate) use namespace::open_in;
-pub(crate) use packet::{bind, bound_interface, duplicate, open};
-pub(crate) use ring::MappedRing;
+pub(crate) use packet::{bind, bound_interface, duplicate, open, send_ring};
 #[cfg(feature = "alloc")]
 pub use ring::Owner;
+pub(crate) use ring::{MappedRing, MappedTxRing};
 pub(crate) use sockopt::{
-    MembershipRequest, RingRequest, add_membership, drop_membership, ignore_outgoing, origdev,
-    set_reserve, set_rx_ring, set_version, statistics,
+    MembershipRequest, RingRequest, add_membership, bypass_qdisc, drop_membership,
+    frames_have_offsets, ignore_outgoing, origdev, packets_have_vnet_headers, set_reserve,
+    set_rx_ring, set_tx_ring, set_version, skip_refused_frames, statistics,
 };
 pub(crate) use version::header_length;

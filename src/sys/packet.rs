@@ -8,7 +8,7 @@ use linux_raw_sys::if_packet::sockaddr_ll;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::addr::{SocketAddrArg, SocketAddrLen, SocketAddrOpaque};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, getsockname, socket_with};
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, getsockname, socket_with};
 use static_assertions::const_assert_eq;
 
 /// A `struct sockaddr_ll` as an argument.
@@ -44,6 +44,11 @@ pub(crate) fn bind(fd: BorrowedFd<'_>, interface: i32, protocol: u16) -> Result<
         sll_addr: [0; 8],
     };
     rustix::net::bind(fd, &LinkAddress(address))
+}
+
+/// `sendto` without bytes or address: the kernel sends what the transmit ring holds, and waits for nothing.
+pub(crate) fn send_ring(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    rustix::net::send(fd, &[], SendFlags::DONTWAIT).map(drop)
 }
 
 /// The index of the bound interface; -1 once that interface is gone.

@@ -82,6 +82,31 @@ pub(crate) fn set_rx_ring(fd: BorrowedFd<'_>, request: &RingRequest) -> Result<(
     set(fd, raw::PACKET_RX_RING, request)
 }
 
+/// `PACKET_TX_RING`: makes the ring, or frees it where `block_nr` is zero.
+pub(crate) fn set_tx_ring(fd: BorrowedFd<'_>, request: &RingRequest) -> Result<(), Errno> {
+    set(fd, raw::PACKET_TX_RING, request)
+}
+
+/// `PACKET_LOSS`: frames that the kernel refuses are skipped. Refused (EBUSY) once there is a ring.
+pub(crate) fn skip_refused_frames(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    set(fd, raw::PACKET_LOSS, &1_u32)
+}
+
+/// `PACKET_TX_HAS_OFF`: each frame says where its packet begins. Ignored once there is a ring.
+pub(crate) fn frames_have_offsets(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    set(fd, raw::PACKET_TX_HAS_OFF, &1_u32)
+}
+
+/// `PACKET_VNET_HDR`: a `virtio_net_hdr` lies before each packet. Refused (EBUSY) once there is a ring.
+pub(crate) fn packets_have_vnet_headers(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    set(fd, raw::PACKET_VNET_HDR, &1_u32)
+}
+
+/// `PACKET_QDISC_BYPASS`: packets go to the driver directly.
+pub(crate) fn bypass_qdisc(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    set(fd, raw::PACKET_QDISC_BYPASS, &1_u32)
+}
+
 /// `PACKET_ADD_MEMBERSHIP`.
 pub(crate) fn add_membership(fd: BorrowedFd<'_>, request: &MembershipRequest) -> Result<(), Errno> {
     set(fd, raw::PACKET_ADD_MEMBERSHIP, request)
