@@ -46,15 +46,16 @@ impl<R: PacketRings> Socket<Configured<R>> {
     /// Opens a socket that receives nothing yet, for the rings that `rings` describes.
     ///
     /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`, `PACKET_VERSION`, `PACKET_HDRLEN` to see that the
-    /// kernel lays packets out as we do, and what the rings ask for: of a receive ring `PACKET_RESERVE`, and a filter that keeps no more than the snap length; of a transmit
-    /// ring `PACKET_LOSS`, `PACKET_TX_HAS_OFF` and `PACKET_VNET_HDR`.
+    /// kernel lays packets out as we do, and what the rings ask for: of a receive ring `PACKET_RESERVE`,
+    /// and a filter that keeps no more than the snap length; of a transmit ring `PACKET_LOSS`,
+    /// `PACKET_TX_HAS_OFF` and `PACKET_VNET_HDR`.
     ///
     /// # Errors
     ///
     /// [`Error::System`]: EPERM without CAP_NET_RAW. [`Error::HeaderLength`].
     pub fn configure(rings: R) -> Result<Self, Error> {
         let fd = sys::open(rings.socket_type()).map_err(Error::system(Operation::OpenSocket))?;
-        Self::with(rings, fd)
+        Self::opened(rings, fd)
     }
 
     /// Opens the socket in another network namespace, where it stays wherever it is used.
@@ -70,18 +71,18 @@ impl<R: PacketRings> Socket<Configured<R>> {
     ///
     /// # Errors
     ///
-    /// [`Error::System`]: EPERM without these privileges, EINVAL where `namespace` is none of networks.
+    /// [`Error::System`]: EPERM without these privileges, EINVAL where `namespace` is something else.
     /// After an error of [`Operation::LeaveNamespace`], and of no other, **the thread is still in the other
-    /// namespace**; the kernel's only reason for it is that it has no memory. End the thread then, or
-    /// move it.
+    /// namespace**, as when the kernel has no memory left for the way back. End the thread then, or move
+    /// it.
     #[doc(alias = "setns")]
     pub fn configure_in(namespace: impl AsFd, rings: R) -> Result<Self, Error> {
         let fd = sys::open_in(namespace.as_fd(), rings.socket_type())?;
-        Self::with(rings, fd)
+        Self::opened(rings, fd)
     }
 
-    /// Sets what the rings ask for.
-    fn with(rings: R, fd: OwnedFd) -> Result<Self, Error> {
+    /// Sets what the rings ask for on a socket that was just opened.
+    fn opened(rings: R, fd: OwnedFd) -> Result<Self, Error> {
         sys::set_version(fd.as_fd()).map_err(Error::system(Operation::SetVersion))?;
         let header_length = sys::header_length(fd.as_fd(), tpacket_versions::TPACKET_V3)
             .map_err(Error::system(Operation::ReadHeaderLength))?;
