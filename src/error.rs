@@ -1,10 +1,14 @@
 //! What can go wrong: what was tried, what the kernel answered, and what helps.
 
+mod unsent;
+
 use core::fmt;
 
 use rustix::io::Errno;
 
 use crate::geometry::InvalidGeometry;
+
+pub use self::unsent::Unsent;
 
 /// Why an operation failed.
 ///
@@ -31,13 +35,27 @@ pub enum Error {
     FilterTooLong,
     /// No interface has the name; a name has 1 to 15 bytes.
     NoSuchInterface,
+    /// The kernel stopped at a frame that was to be sent. The frames before it were taken.
+    Unsent {
+        /// The frame's number.
+        frame: u64,
+        /// Why the kernel stopped.
+        why: Unsent,
+    },
+    /// A frame has fewer bytes than were to be sent from it.
+    FrameTooSmall {
+        /// The bytes that it has for a packet.
+        room: u64,
+        /// Where the bytes to be sent would end.
+        len: u64,
+    },
 }
 
 /// What was tried when the kernel refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
-    /// `socket(AF_PACKET, SOCK_RAW, 0)`.
+    /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`.
     OpenSocket,
     /// `setsockopt(PACKET_VERSION, TPACKET_V3)`.
     SetVersion,
@@ -45,6 +63,10 @@ pub enum Operation {
     SetReserve,
     /// `setsockopt(PACKET_IGNORE_OUTGOING)`.
     IgnoreOutgoing,
+    /// `setsockopt(PACKET_TIMESTAMP)`.
+    SetTimestamp,
+    /// `setsockopt(SO_TIMESTAMPING)`.
+    SetTimestamping,
     /// `setsockopt(SO_ATTACH_FILTER)`.
     AttachFilter,
     /// `setsockopt(PACKET_RX_RING)`.
@@ -66,8 +88,8 @@ pub enum Operation {
     },
     /// `setsockopt(PACKET_ADD_MEMBERSHIP)`.
     AddMembership,
-    /// `setsockopt(PACKET_DROP_MEMBERSHIP)`.
-    DropMembership,
+    /// `fcntl(F_DUPFD_CLOEXEC)` of the socket.
+    DuplicateDescriptor,
     /// `getsockopt(PACKET_STATISTICS)`.
     ReadStatistics,
     /// `getsockopt(SO_ERROR)`, `getsockname`, `ioctl(SIOCGIFNAME)` or `ioctl(SIOCGIFFLAGS)`.
@@ -76,6 +98,21 @@ pub enum Operation {
     Wait,
     /// `socket(AF_UNIX)` and `ioctl(SIOCGIFINDEX)`.
     FindInterface,
+    /// `setsockopt(PACKET_TX_RING)`.
+    SetTxRing {
+        /// The size of the ring that was asked for.
+        bytes: u64,
+    },
+    /// `setsockopt(PACKET_LOSS)`.
+    SetLoss,
+    /// `setsockopt(PACKET_TX_HAS_OFF)`.
+    SetTxHasOff,
+    /// `setsockopt(PACKET_VNET_HDR)`.
+    SetVnetHeader,
+    /// `setsockopt(PACKET_QDISC_BYPASS)`.
+    BypassQdisc,
+    /// `sendto` without bytes of its own: send what the ring holds.
+    Kick,
 }
 
 impl Error {
@@ -84,11 +121,18 @@ impl Error {
         move |errno| Self::System { operation, errno }
     }
 
+    /// Makes the error of a frame at which the kernel stopped.
+    pub(crate) fn unsent(frame: u64, errno: Errno) -> Self {
+        let why = Unsent::new(errno);
+        Self::Unsent { frame, why }
+    }
+
     /// The kernel's answer, where the kernel was asked.
     #[must_use]
     pub fn errno(&self) -> Option<Errno> {
         match self {
             Self::System { errno, .. } => Some(*errno),
+            Self::Unsent { why, .. } => Some(why.errno()),
             _ => None,
         }
     }
@@ -101,17 +145,25 @@ impl fmt::Display for Operation {
             Self::SetVersion => f.write_str("setsockopt(PACKET_VERSION)"),
             Self::SetReserve => f.write_str("setsockopt(PACKET_RESERVE)"),
             Self::IgnoreOutgoing => f.write_str("setsockopt(PACKET_IGNORE_OUTGOING)"),
+            Self::SetTimestamp => f.write_str("setsockopt(PACKET_TIMESTAMP)"),
+            Self::SetTimestamping => f.write_str("setsockopt(SO_TIMESTAMPING)"),
             Self::AttachFilter => f.write_str("setsockopt(SO_ATTACH_FILTER)"),
             Self::SetRing { bytes } => write!(f, "setsockopt(PACKET_RX_RING) of {bytes} bytes"),
             Self::MapRing { bytes } => write!(f, "mmap of a ring of {bytes} bytes"),
             Self::KeepFromChildren => f.write_str("madvise(MADV_DONTFORK)"),
             Self::Bind { interface } => write!(f, "bind to interface {interface}"),
             Self::AddMembership => f.write_str("setsockopt(PACKET_ADD_MEMBERSHIP)"),
-            Self::DropMembership => f.write_str("setsockopt(PACKET_DROP_MEMBERSHIP)"),
+            Self::DuplicateDescriptor => f.write_str("fcntl(F_DUPFD_CLOEXEC)"),
             Self::ReadStatistics => f.write_str("getsockopt(PACKET_STATISTICS)"),
             Self::ReadLink => f.write_str("reading the link state"),
             Self::Wait => f.write_str("ppoll"),
             Self::FindInterface => f.write_str("looking the interface up"),
+            Self::SetTxRing { bytes } => write!(f, "setsockopt(PACKET_TX_RING) of {bytes} bytes"),
+            Self::SetLoss => f.write_str("setsockopt(PACKET_LOSS)"),
+            Self::SetTxHasOff => f.write_str("setsockopt(PACKET_TX_HAS_OFF)"),
+            Self::SetVnetHeader => f.write_str("setsockopt(PACKET_VNET_HDR)"),
+            Self::BypassQdisc => f.write_str("setsockopt(PACKET_QDISC_BYPASS)"),
+            Self::Kick => f.write_str("sendto"),
         }
     }
 }
@@ -126,7 +178,10 @@ fn remedy(operation: Operation, errno: Errno) -> &'static str {
         (Operation::OpenSocket, Errno::AFNOSUPPORT) => "; the kernel lacks CONFIG_PACKET",
         (Operation::SetVersion, Errno::INVAL) => "; TPACKET_V3 needs Linux 3.2",
         (Operation::IgnoreOutgoing, Errno::NOPROTOOPT) => "; it needs Linux 4.20",
-        (Operation::SetRing { .. }, Errno::NOMEM) => {
+        (Operation::SetTxRing { .. }, Errno::INVAL) => {
+            "; TPACKET_V3 transmit rings need Linux 4.11"
+        }
+        (Operation::SetRing { .. } | Operation::SetTxRing { .. }, Errno::NOMEM) => {
             "; the kernel has no such memory in blocks of this size: ask for smaller blocks or fewer"
         }
         (Operation::MapRing { .. }, Errno::NOMEM | Errno::AGAIN) => {
@@ -163,6 +218,7 @@ fn name(errno: Errno) -> Option<&'static str> {
         Errno::AFNOSUPPORT => "EAFNOSUPPORT",
         Errno::OPNOTSUPP => "EOPNOTSUPP",
         Errno::BADF => "EBADF",
+        Errno::MSGSIZE => "EMSGSIZE",
         Errno::FAULT => "EFAULT",
         Errno::NOSYS => "ENOSYS",
         Errno::ADDRNOTAVAIL => "EADDRNOTAVAIL",
@@ -170,15 +226,19 @@ fn name(errno: Errno) -> Option<&'static str> {
     })
 }
 
+fn write_errno(f: &mut fmt::Formatter<'_>, errno: Errno) -> fmt::Result {
+    match name(errno) {
+        Some(name) => f.write_str(name),
+        None => write!(f, "error {}", errno.raw_os_error()),
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::System { operation, errno } => {
                 write!(f, "{operation}: ")?;
-                match name(errno) {
-                    Some(name) => f.write_str(name)?,
-                    None => write!(f, "error {}", errno.raw_os_error())?,
-                }
+                write_errno(f, errno)?;
                 f.write_str(remedy(operation, errno))
             }
             Self::Geometry(why) => why.fmt(f),
@@ -193,6 +253,14 @@ impl fmt::Display for Error {
                 "the filter, with the snap length woven in, has more than 4096 instructions",
             ),
             Self::NoSuchInterface => f.write_str("no interface has this name"),
+            Self::Unsent { frame, why } => {
+                write!(f, "frame {frame}: ")?;
+                write_errno(f, why.errno())?;
+                write!(f, "; {}", why.sentence())
+            }
+            Self::FrameTooSmall { room, len } => {
+                write!(f, "a frame has room for {room} bytes, not for {len}")
+            }
         }
     }
 }
@@ -223,7 +291,10 @@ mod with_std {
             use std::io::ErrorKind;
             let kind = match error {
                 Error::System { errno, .. } => std::io::Error::from(errno).kind(),
-                Error::Geometry(_) | Error::FilterTooLong => ErrorKind::InvalidInput,
+                Error::Unsent { why, .. } => std::io::Error::from(why.errno()).kind(),
+                Error::Geometry(_) | Error::FilterTooLong | Error::FrameTooSmall { .. } => {
+                    ErrorKind::InvalidInput
+                }
                 Error::LinkDown => std::io::Error::from(Errno::NETDOWN).kind(),
                 Error::LinkGone | Error::NoSuchInterface => ErrorKind::NotFound,
                 Error::Corrupt => ErrorKind::InvalidData,
@@ -273,6 +344,15 @@ mod tests {
     fn an_unknown_error_number_is_printed() {
         let text = text(Operation::Wait, Errno::from_raw_os_error(133));
         assert_eq!(text, "ppoll: error 133");
+    }
+
+    #[test]
+    fn an_unsent_frame_is_named_with_what_to_do() {
+        let error = Error::unsent(7, Errno::MSGSIZE);
+        let text = error.to_string();
+        assert!(text.starts_with("frame 7: EMSGSIZE; "), "{text}");
+        assert!(text.contains("recall"), "{text}");
+        assert_eq!(error.errno(), Some(Errno::MSGSIZE));
     }
 
     #[test]

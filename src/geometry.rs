@@ -32,6 +32,12 @@ pub enum InvalidGeometry {
     RetireTimeoutTooLong,
     /// The kernel is to choose the retire timeout, which it does for blocks below 256 MiB.
     BlockTooLargeForKernelTimeout,
+    /// The frame size is below 80 bytes or not a multiple of 16.
+    FrameSizeOutOfRange,
+    /// A block holds no frame.
+    FrameLargerThanBlock,
+    /// There are more than 4,294,967,295 frames.
+    TooManyFrames,
 }
 
 impl InvalidGeometry {
@@ -60,6 +66,11 @@ impl InvalidGeometry {
             Self::BlockTooLargeForKernelTimeout => {
                 "without a retire timeout of your own, blocks must be smaller than 256 MiB"
             }
+            Self::FrameSizeOutOfRange => {
+                "the frame size must be a multiple of 16 and at least 80 bytes"
+            }
+            Self::FrameLargerThanBlock => "a block must hold at least one frame",
+            Self::TooManyFrames => "the ring may have at most 4294967295 frames",
         }
     }
 }

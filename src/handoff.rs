@@ -1,9 +1,9 @@
-//! The slot protocol: how blocks pass between the kernel and the program.
+//! The slot protocol: how blocks and frames pass between the kernel and the program.
 //!
 //! A slot is a status word and the bytes that it guards; whoever the word names owns the bytes. The
 //! kernel fills a block and then stores the word with `USER` set; the program takes the block with
-//! an Acquire load, reads it, and gives it back by storing zero with Release. Nothing else
-//! synchronises the two sides.
+//! an Acquire load, reads it, and gives it back by storing zero with Release. Frames to be sent go the
+//! other way round: see [`TxRing`]. Nothing else synchronises the two sides.
 //!
 //! This module holds no file descriptor and makes no system call. It is public for runtimes that
 //! map rings themselves, and it is the very code that the loom models check. Programs that want
@@ -21,6 +21,7 @@
 
 #[cfg(feature = "alloc")]
 mod shared;
+mod transmit;
 
 use core::num::NonZeroU32;
 use core::ops::Deref;
@@ -29,6 +30,7 @@ use crate::sync::{AtomicBool, AtomicU32, Lent, LentMut, Memory, Ordering};
 
 #[cfg(feature = "alloc")]
 pub use self::shared::{Shared, SharedReceiver};
+pub use self::transmit::{Completion, HeaderLayout, Queued, TxFrame, TxRing};
 
 /// Set by the kernel: the program owns the slot. `TP_STATUS_USER`.
 pub const USER: u32 = 1;

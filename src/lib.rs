@@ -28,7 +28,7 @@ mod sys;
 mod wait;
 
 #[cfg(not(loom))]
-pub use self::error::{Error, Operation};
+pub use self::error::{Error, Operation, Unsent};
 #[cfg(not(loom))]
 pub use self::geometry::InvalidGeometry;
 #[cfg(not(loom))]

@@ -14,7 +14,8 @@ mod sealed {
 }
 pub(crate) use sealed::Sealed;
 
-/// Which rings a socket has: [`Rx`](crate::packet::Rx).
+/// Which rings a socket has: [`Rx`](crate::packet::Rx), [`Tx`](crate::packet::Tx),
+/// [`RxTx`](crate::packet::RxTx).
 ///
 /// The value says what is wanted; the types say what each later state holds for it. Sealed.
 pub trait Rings: Sealed {

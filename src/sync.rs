@@ -7,10 +7,10 @@
 //!
 //! # Safety
 //!
-//! A [`Memory`] describes slots that lie one stride apart. Its constructor's caller promises that
-//! every slot is valid for reads and writes while any copy of the `Memory` is in use, that the word
-//! is aligned, and that apart from the words only their present owner touches the bytes. What is
-//! lent never covers the four bytes of a word: it begins behind it.
+//! A [`Memory`] describes slots. Its constructor's caller promises that every slot is valid for
+//! reads and writes while any copy of the `Memory` is in use, that the word is aligned, and that
+//! apart from the words only their present owner touches the bytes. What is lent never covers the
+//! four bytes of a word: it begins behind it.
 
 #[cfg(loom)]
 pub use self::model::{Lent, LentMut, Memory};
@@ -56,13 +56,67 @@ mod native {
     /// Bytes of a slot, lent by its owner for writing.
     pub type LentMut<'a> = &'a mut [u8];
 
-    /// Where the parts of each slot lie.
+    /// Where the slots of a ring lie, and the parts of each slot.
     #[derive(Clone, Copy, Debug)]
     pub struct Layout {
-        /// Bytes from the start of one slot to the start of the next.
-        pub stride: usize,
-        /// Offset of the four-byte status word in a slot; the bytes it guards begin behind it.
-        pub word: usize,
+        /// Bytes of a slot.
+        size: usize,
+        /// Offset of the status word in a slot.
+        word: usize,
+        /// Offset in a slot of the bytes that are lent.
+        lent: usize,
+        /// Slots in a block; the rest of the block belongs to none.
+        per_block: usize,
+        /// Bytes from the start of one block to the start of the next.
+        block: usize,
+    }
+
+    impl Layout {
+        /// Slots of `size` bytes, one behind the other, each with its four-byte status word at
+        /// `word`. The bytes behind the word are lent.
+        #[must_use]
+        pub const fn new(size: usize, word: usize) -> Self {
+            Self {
+                size,
+                word,
+                lent: word + size_of::<AtomicU32>(),
+                per_block: 1,
+                block: size,
+            }
+        }
+
+        /// The same slots in blocks of `block` bytes: as many as fit into each, from its start on.
+        ///
+        /// # Panics
+        ///
+        /// Where a block holds no slot.
+        #[must_use]
+        pub const fn in_blocks(self, block: usize) -> Self {
+            assert!(block >= self.size, "a block holds a slot at least");
+            Self {
+                per_block: block / self.size,
+                block,
+                ..self
+            }
+        }
+
+        /// The same slots, of which the bytes from `offset` on are lent: a header lies before them.
+        ///
+        /// # Panics
+        ///
+        /// Where `offset` does not lie behind the word.
+        #[must_use]
+        pub const fn lending_from(self, offset: usize) -> Self {
+            let lent = offset >= self.word + size_of::<AtomicU32>() && offset <= self.size;
+            assert!(
+                lent,
+                "what is lent lies behind the word and inside the slot"
+            );
+            Self {
+                lent: offset,
+                ..self
+            }
+        }
     }
 
     /// Where the slots of one ring lie.
@@ -83,19 +137,26 @@ mod native {
         ///
         /// # Safety
         ///
-        /// For every slot index that is later used, the `layout.stride` bytes from
-        /// `base + index * layout.stride` are initialised, and valid for reads and writes as long as
-        /// this value or a copy of it is used, within one allocated object; `base + layout.word` and
-        /// the stride are multiples of four; the word lies inside the slot; and nobody but the owner
-        /// that the word names touches the bytes behind it.
+        /// For every slot index that is later used, the bytes of the slot, where `layout` says that
+        /// it lies, are initialised, and valid for reads and writes as long as this value or a copy
+        /// of it is used, within one allocated object; every slot begins at a multiple of four, and
+        /// its word lies inside it at a multiple of four; and nobody but the owner that the word names
+        /// touches the other bytes.
         #[must_use]
         pub const unsafe fn new(base: NonNull<u8>, layout: Layout) -> Self {
             Self { base, layout }
         }
 
+        /// Where the slot begins.
         #[inline(always)]
-        fn offset(self, index: usize) -> usize {
-            index * self.layout.stride + self.layout.word
+        fn start(self, index: usize) -> usize {
+            let Layout {
+                size,
+                per_block,
+                block,
+                ..
+            } = self.layout;
+            index / per_block * block + index % per_block * size
         }
 
         /// The status word of the slot.
@@ -106,19 +167,40 @@ mod native {
         #[inline(always)]
         pub(crate) unsafe fn word<'a>(self, index: usize) -> &'a AtomicU32 {
             // SAFETY: the word of a slot lies inside the allocation (`new`).
-            let word = unsafe { self.base.add(self.offset(index)) };
+            let word = unsafe { self.base.add(self.start(index) + self.layout.word) };
             // SAFETY: valid and aligned for the life of the memory (`new`); this program reaches it
             // through this function alone, and the kernel's accesses are atomic: aligned words.
             unsafe { AtomicU32::from_ptr(word.as_ptr().cast()) }
         }
 
+        /// A header field of four bytes at `offset` of the slot.
+        ///
+        /// # Safety
+        ///
+        /// As for [`lend`](Self::lend); `offset` is a multiple of four, the field lies inside the
+        /// slot, and it is neither the word nor among the bytes that are lent.
         #[inline(always)]
-        fn behind_word(self) -> (usize, usize) {
-            let start = self.layout.word + size_of::<AtomicU32>();
-            (start, self.layout.stride - start)
+        pub(crate) unsafe fn field(self, index: usize, offset: usize) -> u32 {
+            // SAFETY: inside the allocation (`new`).
+            let field = unsafe { self.base.add(self.start(index) + offset) };
+            // SAFETY: initialised and aligned (`new`), and owned by the caller: nobody writes it now.
+            unsafe { field.cast::<u32>().read() }
         }
 
-        /// The bytes behind the word, for reading.
+        /// Sets a header field of four bytes at `offset` of the slot.
+        ///
+        /// # Safety
+        ///
+        /// As for [`field`](Self::field).
+        #[inline(always)]
+        pub(crate) unsafe fn set_field(self, index: usize, offset: usize, value: u32) {
+            // SAFETY: inside the allocation (`new`).
+            let field = unsafe { self.base.add(self.start(index) + offset) };
+            // SAFETY: valid and aligned (`new`), and owned by the caller: nobody else touches it now.
+            unsafe { field.cast::<u32>().write(value) };
+        }
+
+        /// The bytes that the slot lends, for reading.
         ///
         /// # Safety
         ///
@@ -126,23 +208,23 @@ mod native {
         /// as long, and lends it to no writer meanwhile.
         #[inline(always)]
         pub(crate) unsafe fn lend<'a>(self, index: usize) -> Lent<'a> {
-            let (start, len) = self.behind_word();
+            let len = self.layout.size - self.layout.lent;
             // SAFETY: inside the allocation (`new`).
-            let bytes = unsafe { self.base.add(index * self.layout.stride + start) };
+            let bytes = unsafe { self.base.add(self.start(index) + self.layout.lent) };
             // SAFETY: valid for `len` bytes, and owned by the caller: nobody writes them now.
             unsafe { core::slice::from_raw_parts(bytes.as_ptr(), len) }
         }
 
-        /// The bytes behind the word, for writing.
+        /// The bytes that the slot lends, for writing.
         ///
         /// # Safety
         ///
         /// As for [`lend`](Self::lend), and the caller lends the slot to nobody else meanwhile.
         #[inline(always)]
         pub(crate) unsafe fn lend_mut<'a>(self, index: usize) -> LentMut<'a> {
-            let (start, len) = self.behind_word();
+            let len = self.layout.size - self.layout.lent;
             // SAFETY: inside the allocation (`new`).
-            let bytes = unsafe { self.base.add(index * self.layout.stride + start) };
+            let bytes = unsafe { self.base.add(self.start(index) + self.layout.lent) };
             // SAFETY: valid for `len` bytes, and owned by the caller alone.
             unsafe { core::slice::from_raw_parts_mut(bytes.as_ptr(), len) }
         }
@@ -163,7 +245,12 @@ mod model {
         bytes: Vec<cell::UnsafeCell<u8>>,
         /// Stands guard over the byte of the same place: two processors fill one block at a time.
         guards: Vec<UnsafeCell<()>>,
+        /// The header before the bytes, field by field.
+        header: Vec<UnsafeCell<u32>>,
     }
+
+    /// Bytes of a modelled header.
+    const HEADER: usize = 48;
 
     /// The slots of one modelled ring: loom's words, and a cell for every byte that reports races.
     #[derive(Clone)]
@@ -189,6 +276,9 @@ mod model {
                 word: AtomicU32::new(0),
                 bytes: (0..size).map(|_| cell::UnsafeCell::new(0)).collect(),
                 guards: (0..size).map(|_| UnsafeCell::new(())).collect(),
+                header: (0..HEADER / size_of::<u32>())
+                    .map(|_| UnsafeCell::new(0))
+                    .collect(),
             };
             Self(Arc::new((0..count).map(|_| slot()).collect()))
         }
@@ -200,6 +290,28 @@ mod model {
         /// None is needed here: it is `unsafe` where memory is real.
         pub unsafe fn word(&self, index: usize) -> &AtomicU32 {
             &self.0[index].word
+        }
+
+        /// A header field of four bytes at `offset` of the slot.
+        ///
+        /// # Safety
+        ///
+        /// The caller owns the slot: loom fails the model where that is not so.
+        pub unsafe fn field(&self, index: usize, offset: usize) -> u32 {
+            let field = self.0[index].header[offset / size_of::<u32>()].get();
+            // SAFETY: a cell's own value; loom has failed the model where somebody writes it now.
+            unsafe { *field.deref() }
+        }
+
+        /// Sets a header field of four bytes at `offset` of the slot.
+        ///
+        /// # Safety
+        ///
+        /// The caller owns the slot: loom fails the model where that is not so.
+        pub unsafe fn set_field(&self, index: usize, offset: usize, value: u32) {
+            let field = self.0[index].header[offset / size_of::<u32>()].get_mut();
+            // SAFETY: a cell's own value; loom has failed the model where anybody else has it now.
+            *unsafe { field.deref() } = value;
         }
 
         /// The bytes that the word guards, for reading; tracked while they are lent.

@@ -111,8 +111,7 @@ fn nothing_is_allocated_from_bind_on() -> TestResult {
         assert_eq!(ended, Ended::Stopped);
         let soon = Deadline::after(Duration::from_millis(10));
         assert_eq!(socket.wait(soon, OnSignal::Continue)?, Wake::TimedOut);
-        socket.add_membership(Membership::AllMulticast)?;
-        socket.drop_membership(Membership::AllMulticast)?;
+        drop(Membership::AllMulticast.join(&socket, socket.interface())?);
         socket.rebind(far)?;
         assert_eq!(socket.statistics()?.packets, COUNT);
         assert_eq!((ALLOCATIONS.get() - before, packets), (0, COUNT));

@@ -3,17 +3,11 @@
 mod data_path;
 
 use std::net::UdpSocket;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use linux_raw_sys::net::{SO_TIMESTAMP_OLD, SOL_SOCKET};
 use packet_ring::handoff::Slots;
-use packet_ring::packet::{
-    Block, Direction, Membership, Packet, PacketStatus, Rx, RxHash, TimestampSource, Vlan,
-};
+use packet_ring::packet::{Block, Direction, Membership, Packet, PacketStatus, Rx, RxHash, Vlan};
 use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Namespace, PacketType, Sees, VethOptions, VethPair, Witness, frame, suite};
-use rustix::fd::AsRawFd;
-use syscalls::{Sysno, syscall};
 
 use data_path::{Bench, PATIENCE, PROMPT, Receiving, next, over_blocks, receive_on};
 
@@ -70,7 +64,8 @@ fn a_received_packet_tells_all_about_itself() -> TestResult {
 
 fn every_direction_is_told() -> TestResult {
     let mut bench = Bench::new(PROMPT)?;
-    bench.socket.add_membership(Membership::Promiscuous)?;
+    let socket = &bench.socket;
+    let _promiscuous = Membership::Promiscuous.join(socket, socket.interface())?;
     let witness = Witness::on(&bench.pair.far, Sees::Incoming)?;
     let own = bench.pair.far.facts()?.address;
     for (address, direction, seen_as) in [
@@ -232,67 +227,6 @@ fn checksums_that_nobody_computed_are_told() -> TestResult {
     Ok(())
 }
 
-fn timestamps_are_of_the_present() -> TestResult {
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH);
-    let mut bench = Bench::new(PROMPT)?;
-    let before = now()?;
-    bench.send(7);
-    let block = next(&mut bench.socket)?;
-    let stamp = only(&block)?.timestamp();
-    let stamped = core::time::Duration::new(stamp.seconds.into(), stamp.nanoseconds);
-    assert!(stamp.nanoseconds < 1_000_000_000);
-    assert!(
-        before <= stamped && stamped <= now()?,
-        "{before:?} {stamp:?}"
-    );
-    let software = only(&block)?
-        .status()
-        .contains(PacketStatus::TIMESTAMP_SOFTWARE);
-    // Which of the two depends on whether anybody on this machine wants packets stamped on entry.
-    match stamp.source {
-        TimestampSource::Ring => assert!(!software),
-        TimestampSource::Software => assert!(software),
-        TimestampSource::Hardware => return Err("a veth has no clock".into()),
-    }
-    Ok(())
-}
-
-fn packets_that_were_stamped_on_entry_say_so() -> TestResult {
-    let mut bench = Bench::new(PROMPT)?;
-    // One socket that wants timestamps makes the kernel stamp every packet, soon after it asks.
-    let wants_timestamps = UdpSocket::bind("127.0.0.1:0")?;
-    let on = 1_i32;
-    // SAFETY: the kernel reads the four bytes of `on`.
-    unsafe {
-        syscall!(
-            Sysno::setsockopt,
-            wants_timestamps.as_raw_fd(),
-            SOL_SOCKET,
-            SO_TIMESTAMP_OLD,
-            &raw const on,
-            size_of::<i32>()
-        )
-    }
-    .map_err(|errno| format!("SO_TIMESTAMP: {errno}"))?;
-    let end = Instant::now() + PATIENCE;
-    for number in 0.. {
-        bench.send(number);
-        let block = next(&mut bench.socket)?;
-        let stamp = only(&block)?.timestamp();
-        if stamp.source == TimestampSource::Software {
-            let (opened, ended) = block.times();
-            assert_eq!(
-                (ended.seconds, ended.nanoseconds),
-                (stamp.seconds, stamp.nanoseconds)
-            );
-            assert!(opened.seconds.abs_diff(stamp.seconds) <= 10);
-            return Ok(());
-        }
-        assert!(Instant::now() < end, "never stamped on entry");
-    }
-    Ok(())
-}
-
 suite![
     a_received_packet_tells_all_about_itself,
     every_direction_is_told,
@@ -302,6 +236,4 @@ suite![
     the_tag_of_a_sent_packet_is_in_its_bytes,
     flow_hashes_are_computed_only_when_asked_for,
     checksums_that_nobody_computed_are_told,
-    timestamps_are_of_the_present,
-    packets_that_were_stamped_on_entry_say_so,
 ];

@@ -2,13 +2,14 @@
 
 mod data_path;
 
-use std::fs;
+use std::{fs, thread};
 
-use packet_ring::packet::{Direction, Membership, Rx};
+use packet_ring::packet::{Direction, Membership, MembershipGuard, Rx, Socket};
 use packet_ring::{Error, Operation};
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{Link, VethOptions, VethPair, frame, suite};
+use packet_ring_lab::{Link, VethOptions, VethPair, frame, procfs, suite};
 use rustix::io::Errno;
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 use data_path::{Bench, FRAME, PROMPT, interface, next, receive_on};
 
@@ -33,28 +34,44 @@ fn users_of_the_group(link: &Link) -> Result<u32, Stopped> {
         .sum()
 }
 
+/// Joins on the interface that the bench's socket is bound to.
+fn join(bench: &Bench, membership: Membership) -> Result<MembershipGuard, Error> {
+    membership.join(&bench.socket, bench.socket.interface())
+}
+
 fn promiscuous_is_counted_on_the_interface_and_given_up() -> TestResult {
-    let mut bench = Bench::new(PROMPT)?;
+    let bench = Bench::new(PROMPT)?;
     let far = bench.pair.far.clone();
-    let mut other = receive_on(&far, Rx::new(PROMPT))?;
+    let other = receive_on(&far, Rx::new(PROMPT))?;
     assert_eq!(modes(&far)?, (0, 0));
-    bench.socket.add_membership(Membership::Promiscuous)?;
+    let first = join(&bench, Membership::Promiscuous)?;
     assert_eq!(modes(&far)?, (1, 0));
-    other.add_membership(Membership::Promiscuous)?;
+    let second = Membership::Promiscuous.join(&other, interface(&far)?)?;
     assert_eq!(modes(&far)?, (2, 0));
-    bench.socket.drop_membership(Membership::Promiscuous)?;
+    drop(first);
     assert_eq!(modes(&far)?, (1, 0));
-    // One that this socket does not have; the other's stays.
-    bench.socket.drop_membership(Membership::Promiscuous)?;
-    assert_eq!(modes(&far)?, (1, 0));
-    drop(other);
+    drop(second);
     assert_eq!(modes(&far)?, (0, 0));
+    Ok(())
+}
+
+fn a_membership_that_is_held_twice_ends_with_the_last() -> TestResult {
+    let bench = Bench::new(PROMPT)?;
+    let far = &bench.pair.far;
+    let first = join(&bench, Membership::Promiscuous)?;
+    let second = join(&bench, Membership::Promiscuous)?;
+    // The kernel asks the interface once a socket.
+    assert_eq!(modes(far)?, (1, 0));
+    drop(first);
+    assert_eq!(modes(far)?, (1, 0));
+    drop(second);
+    assert_eq!(modes(far)?, (0, 0));
     Ok(())
 }
 
 fn packets_to_other_hosts_are_marked() -> TestResult {
     let mut bench = Bench::new(PROMPT)?;
-    bench.socket.add_membership(Membership::Promiscuous)?;
+    let _promiscuous = join(&bench, Membership::Promiscuous)?;
     let mut sent = frame::numbered(7, FRAME);
     sent[..6].copy_from_slice(&SECOND);
     bench.injector.send(&sent)?;
@@ -66,81 +83,153 @@ fn packets_to_other_hosts_are_marked() -> TestResult {
 }
 
 fn all_multicast_is_set_on_the_interface_and_given_up() -> TestResult {
-    let mut bench = Bench::new(PROMPT)?;
-    let far = bench.pair.far.clone();
-    bench.socket.add_membership(Membership::AllMulticast)?;
-    assert_eq!(modes(&far)?, (0, 1));
-    bench.socket.drop_membership(Membership::AllMulticast)?;
-    assert_eq!(modes(&far)?, (0, 0));
-    bench.socket.add_membership(Membership::AllMulticast)?;
-    drop(bench);
-    assert_eq!(modes(&far)?, (0, 0));
+    let bench = Bench::new(PROMPT)?;
+    let far = &bench.pair.far;
+    let joined = join(&bench, Membership::AllMulticast)?;
+    assert_eq!(modes(far)?, (0, 1));
+    drop(joined);
+    assert_eq!(modes(far)?, (0, 0));
     Ok(())
 }
 
 fn a_group_is_joined_and_left() -> TestResult {
-    let mut bench = Bench::new(PROMPT)?;
-    let far = bench.pair.far.clone();
-    assert_eq!(users_of_the_group(&far)?, 0);
-    bench.socket.add_membership(Membership::Multicast(GROUP))?;
-    assert_eq!(users_of_the_group(&far)?, 1);
-    assert_eq!(modes(&far)?, (0, 0));
+    let bench = Bench::new(PROMPT)?;
+    let far = &bench.pair.far;
+    assert_eq!(users_of_the_group(far)?, 0);
+    let joined = join(&bench, Membership::Multicast(GROUP))?;
+    assert_eq!(users_of_the_group(far)?, 1);
+    assert_eq!(modes(far)?, (0, 0));
     let mut another = GROUP;
     another[5] ^= 1;
-    bench
-        .socket
-        .drop_membership(Membership::Multicast(another))?;
-    assert_eq!(users_of_the_group(&far)?, 1);
-    bench.socket.drop_membership(Membership::Multicast(GROUP))?;
-    assert_eq!(users_of_the_group(&far)?, 0);
+    drop(join(&bench, Membership::Multicast(another))?);
+    assert_eq!(users_of_the_group(far)?, 1);
+    drop(joined);
+    assert_eq!(users_of_the_group(far)?, 0);
     Ok(())
 }
 
 fn a_second_address_is_taken_and_given_up() -> TestResult {
-    let mut bench = Bench::new(PROMPT)?;
-    let far = bench.pair.far.clone();
+    let bench = Bench::new(PROMPT)?;
+    let far = &bench.pair.far;
     // A veth cannot filter by address: the kernel makes it promiscuous instead.
-    bench.socket.add_membership(Membership::Unicast(SECOND))?;
-    assert_eq!(modes(&far)?, (1, 0));
-    bench.socket.drop_membership(Membership::Unicast(SECOND))?;
-    assert_eq!(modes(&far)?, (0, 0));
+    let joined = join(&bench, Membership::Unicast(SECOND))?;
+    assert_eq!(modes(far)?, (1, 0));
+    drop(joined);
+    assert_eq!(modes(far)?, (0, 0));
     Ok(())
 }
 
-fn a_membership_does_not_move_along_when_the_socket_is_bound_elsewhere() -> TestResult {
+fn a_membership_keeps_to_its_interface_when_the_socket_is_bound_elsewhere() -> TestResult {
     let mut bench = Bench::new(PROMPT)?;
     let pair = bench.pair.clone();
-    bench.socket.add_membership(Membership::Promiscuous)?;
+    let far = join(&bench, Membership::Promiscuous)?;
     bench.socket.rebind(interface(&pair.near)?)?;
     assert_eq!((modes(&pair.near)?, modes(&pair.far)?), ((0, 0), (1, 0)));
-    bench.socket.add_membership(Membership::Promiscuous)?;
+    let near = join(&bench, Membership::Promiscuous)?;
     assert_eq!((modes(&pair.near)?, modes(&pair.far)?), ((1, 0), (1, 0)));
-    drop(bench);
+    drop(far);
+    assert_eq!((modes(&pair.near)?, modes(&pair.far)?), ((1, 0), (0, 0)));
+    drop(near);
     assert_eq!((modes(&pair.near)?, modes(&pair.far)?), ((0, 0), (0, 0)));
+    Ok(())
+}
+
+fn every_state_and_the_receiver_can_join() -> TestResult {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let far = interface(&pair.far)?;
+    let promiscuous = Membership::Promiscuous;
+    let configured = Socket::configure(Rx::new(PROMPT))?;
+    drop(promiscuous.join(&configured, far)?);
+    let mapped = configured.map()?;
+    let before_bind = promiscuous.join(&mapped, far)?;
+    assert_eq!(modes(&pair.far)?, (1, 0));
+    let mut socket = mapped.bind(far)?;
+    // While the socket is borrowed, and blocks are out.
+    let receiver = socket.receiver();
+    let multicast = Membership::AllMulticast.join(receiver.fd(), receiver.interface())?;
+    assert_eq!(modes(&pair.far)?, (1, 1));
+    let shared = socket.into_shared();
+    let unicast = Membership::Unicast(SECOND).join(&shared, shared.interface())?;
+    assert_eq!(modes(&pair.far)?, (2, 1));
+    drop((before_bind, multicast, unicast));
+    assert_eq!(modes(&pair.far)?, (0, 0));
+    Ok(())
+}
+
+fn a_guard_is_kept_beside_the_socket_and_dropped_in_any_order() -> TestResult {
+    let Bench { pair, socket, .. } = Bench::new(PROMPT)?;
+    let rings = || procfs::maps("socket:[");
+    let (fds, maps) = (procfs::open_fds()?, rings()?);
+    let joined = Membership::Promiscuous.join(&socket, socket.interface())?;
+    let waiting = thread::spawn(move || joined);
+    let joined = waiting.join().map_err(|_| "the thread panicked")?;
+    assert_eq!(procfs::open_fds()?, fds + 1);
+    // The memory goes with the socket; the membership stays with its guard.
+    drop(socket);
+    assert_eq!(rings()?, maps - 1);
+    assert_eq!(modes(&pair.far)?, (1, 0));
+    drop(joined);
+    assert_eq!(modes(&pair.far)?, (0, 0));
+    assert_eq!(procfs::open_fds()?, fds - 1);
+    Ok(())
+}
+
+fn joining_needs_no_privilege() -> TestResult {
+    let bench = Bench::new(PROMPT)?;
+    // This test's thread alone.
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: CapabilitySet::empty(),
+            permitted: CapabilitySet::empty(),
+            inheritable: CapabilitySet::empty(),
+        },
+    )?;
+    let refused = Socket::configure(Rx::new(PROMPT)).err();
+    assert_eq!(refused.and_then(|error| error.errno()), Some(Errno::PERM));
+    let joined = join(&bench, Membership::Promiscuous)?;
+    assert_eq!(modes(&bench.pair.far)?, (1, 0));
+    drop(joined);
+    assert_eq!(modes(&bench.pair.far)?, (0, 0));
     Ok(())
 }
 
 fn an_interface_that_is_gone_takes_no_membership() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
-    let mut socket = receive_on(&pair.far, Rx::new(PROMPT))?;
-    socket.add_membership(Membership::Promiscuous)?;
+    let socket = receive_on(&pair.far, Rx::new(PROMPT))?;
+    let gone = socket.interface();
+    let joined = Membership::Promiscuous.join(&socket, gone)?;
     pair.delete()?;
+    let refused = Membership::AllMulticast.join(&socket, gone).err();
     assert_eq!(
-        socket.add_membership(Membership::AllMulticast),
-        Err(Error::System {
+        refused,
+        Some(Error::System {
             operation: Operation::AddMembership,
             errno: Errno::NODEV,
         })
     );
-    Ok(socket.drop_membership(Membership::Promiscuous)?)
+    // Of the same names: the guard of the old pair leaves it alone.
+    let [near, far] = [pair.near.name(), pair.far.name()];
+    VethPair::create(&VethOptions {
+        names: Some([near, far]),
+        ..Default::default()
+    })?;
+    let _new = Membership::Promiscuous.join(&socket, interface(&pair.far)?)?;
+    drop(joined);
+    assert_eq!(modes(&pair.far)?, (1, 0));
+    Ok(())
 }
 
 suite![
     promiscuous_is_counted_on_the_interface_and_given_up,
+    a_membership_that_is_held_twice_ends_with_the_last,
     packets_to_other_hosts_are_marked,
     all_multicast_is_set_on_the_interface_and_given_up,
     a_group_is_joined_and_left,
     a_second_address_is_taken_and_given_up,
-    a_membership_does_not_move_along_when_the_socket_is_bound_elsewhere,
-    an_interface_that_is_gone_takes_no_membership,
+    a_membership_keeps_to_its_interface_when_the_socket_is_bound_elsewhere,
+    every_state_and_the_receiver_can_join,
+    joining_needs_no_privilege,
+    an_interface_that_is_gone_takes_no_membership;
+    alone: a_guard_is_kept_beside_the_socket_and_dropped_in_any_order,
 ];

@@ -5,8 +5,8 @@ use core::cell::Cell;
 use packet_ring::handoff::{self, Slots};
 use packet_ring::lifecycle::{Bound, Configured, Failed, Mapped};
 use packet_ring::packet::{
-    Block, Geometry, Interface, Membership, Packet, Packets, Position, Receiver, Rx, Socket,
-    Statistics,
+    Block, Geometry, Interface, Membership, MembershipGuard, Packet, Packets, Position, Receiver,
+    Rx, Socket, Statistics,
 };
 use packet_ring::{Deadline, Error, InvalidGeometry, Operation};
 use rustix::fd::AsFd;
@@ -17,6 +17,8 @@ assert_impl_all!(Socket<Configured<Rx>>: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Socket<Mapped<Rx>>: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Socket<Bound<Rx>>: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Receiver<'_>: Send, Sync, Unpin);
+// Kept beside the socket, in the task that keeps it.
+assert_impl_all!(MembershipGuard: Send, Sync, Unpin);
 assert_impl_all!(Block<&Slots>: Send, Sync, Unpin);
 assert_impl_all!(Packet<'_>: Send, Sync, Copy);
 assert_impl_all!(Packets<'_>: Send, Sync);
@@ -44,6 +46,7 @@ assert_not_impl_any!(Socket<Mapped<Rx>>: Clone);
 assert_not_impl_any!(Socket<Bound<Rx>>: Clone);
 assert_not_impl_any!(Receiver<'_>: Clone);
 assert_not_impl_any!(Block<&Slots>: Clone);
+assert_not_impl_any!(MembershipGuard: Clone);
 assert_not_impl_any!(handoff::Ring: Clone);
 assert_not_impl_any!(handoff::Block<&Slots>: Clone);
 

@@ -105,10 +105,7 @@ impl Replay {
         while socket.next_block().is_some() {}
 
         let mapping = Mapping::new(&socket, &geometry);
-        let layout = Layout {
-            stride: geometry.block_size() as usize,
-            word: at::STATUS,
-        };
+        let layout = Layout::new(geometry.block_size() as usize, at::STATUS);
         // SAFETY: the mapping has the ring's blocks, and words in it are aligned (1).
         let memory = unsafe { Memory::new(mapping.base, layout) };
         // SAFETY: the memory has so many blocks, and `Replay` drops the ring before the mapping; the

@@ -1,8 +1,9 @@
 //! CPU a packet of `packet-ring capture -w` beside `tcpdump -w`, in turns, under the same flood of small frames.
 //!
 //! `cargo bench -p packet-ring-cli --bench capture_cpu` with tcpdump installed. Each run makes a file in memory
-//! (`/dev/shm`) from 2,000,000 frames of 64 bytes that another core sends over a veth pair, with a ring of 64 MiB. What is
-//! compared is the user and system time of the whole process, from its start to its end; beside it stands the part while it
+//! (`/dev/shm`) from 2,000,000 frames of 64 bytes that another core sends over a veth pair, with a ring of 64 MiB. A run
+//! has a row for pcapng, which holds 44 bytes beside each packet, and one for classic pcap (`-P`), which holds 16 and is
+//! what tcpdump writes. What is compared is the user and system time of the whole process, from its start to its end; beside it stands the part while it
 //! captures, without setting up the ring. A run counts only if nothing was
 //! lost, by the number of packets in the file. `RUNS`, `FRAMES` and `DIRECTORY` in the environment change the defaults.
 
@@ -46,50 +47,57 @@ fn main() -> Outcome<()> {
     let path = file.to_str().ok_or("a path in UTF-8")?;
     let pair = VethPair::create(&VethOptions::default())?;
     let far = pair.far.name();
-    let ours = ["capture", "-i", far, "-B", "64", "-w", path];
     let theirs = ["-Z", "root", "-i", far, "-B", "65536", "-n", "-w", path];
+    let ours = ["capture", "-i", far, "-B", "64", "-w", path];
+    let formats = [("pcapng", &[][..]), ("pcap", &["-P"])];
 
-    println!("ns a packet    whole process                   while it captures");
+    println!("ns a packet           whole process                   while it captures");
     println!("run         packet-ring  tcpdump  ratio   packet-ring  tcpdump  ratio");
-    let mut ratios = Vec::new();
+    let mut ratios = formats.map(|_| Vec::new());
     for run in 1..=runs {
-        let a = once(
-            &pair,
-            env!("CARGO_BIN_EXE_packet-ring"),
-            &ours,
-            &file,
-            frames,
-        )?;
-        let b = once(&pair, "tcpdump", &theirs, &file, frames)?;
-        let nanoseconds = |time: Duration| time.as_nanos() as f64 / frames as f64;
-        let [whole, their_whole, flood, their_flood] =
-            [a.cpu, b.cpu, a.flood, b.flood].map(nanoseconds);
-        let ratio = whole / their_whole;
-        print!("{run:3} {whole:19.1} {their_whole:8.1} {ratio:6.3}");
-        println!(
-            " {flood:13.1} {their_flood:8.1} {:6.3}",
-            flood / their_flood
-        );
-        if a.packets < frames || b.packets < frames {
-            println!(
-                "    does not count: {} and {} of {frames} packets",
-                a.packets, b.packets
-            );
-        } else {
-            ratios.push(ratio);
+        let theirs = once(&pair, "tcpdump", &theirs, &file, frames)?;
+        for ((format, flags), ratios) in formats.iter().zip(&mut ratios) {
+            let arguments = [&ours, *flags].concat();
+            let tool = env!("CARGO_BIN_EXE_packet-ring");
+            let ours = once(&pair, tool, &arguments, &file, frames)?;
+            let ratio = row(run, format, &ours, &theirs, frames);
+            if ours.packets < frames || theirs.packets < frames {
+                println!(
+                    "    does not count: {} and {} of {frames} packets",
+                    ours.packets, theirs.packets
+                );
+            } else {
+                ratios.push(ratio);
+            }
         }
     }
-    ratios.sort_by(f64::total_cmp);
-    match ratios.as_slice() {
-        [] => println!("no run counts"),
-        [least, ..] => println!(
-            "ratio: median {:.3}, {least:.3} to {:.3}, {} of {runs} runs",
-            ratios[ratios.len() / 2],
-            ratios[ratios.len() - 1],
-            ratios.len()
-        ),
+    for ((format, _), mut ratios) in formats.iter().zip(ratios) {
+        ratios.sort_by(f64::total_cmp);
+        match ratios.as_slice() {
+            [] => println!("{format}: no run counts"),
+            [least, ..] => println!(
+                "{format}: ratio: median {:.3}, {least:.3} to {:.3}, {} of {runs} runs",
+                ratios[ratios.len() / 2],
+                ratios[ratios.len() - 1],
+                ratios.len()
+            ),
+        }
     }
     Ok(())
+}
+
+/// Prints a row; returns the ratio of the whole processes.
+fn row(run: u64, format: &str, ours: &Run, theirs: &Run, frames: u64) -> f64 {
+    let nanoseconds = |time: Duration| time.as_nanos() as f64 / frames as f64;
+    let [whole, their_whole, flood, their_flood] =
+        [ours.cpu, theirs.cpu, ours.flood, theirs.flood].map(nanoseconds);
+    let ratio = whole / their_whole;
+    print!("{run:3} {format:6} {whole:12.1} {their_whole:8.1} {ratio:6.3}");
+    println!(
+        " {flood:13.1} {their_flood:8.1} {:6.3}",
+        flood / their_flood
+    );
+    ratio
 }
 
 fn setting(name: &str, default: u64) -> u64 {

@@ -28,7 +28,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Capture packets: one line each, or a pcapng file with -w
+    /// Capture packets: one line each, or a file with -w
     Capture(Box<Capture>),
     /// Say what this machine and this user can do, and how to get the rest
     Doctor,
@@ -51,6 +51,10 @@ pub(crate) struct Capture {
     /// Write pcapng to FILE, or to standard output with '-'
     #[arg(short, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
+
+    /// Write classic pcap (times in nanoseconds) instead of pcapng
+    #[arg(short = 'P', requires = "write")]
+    pub(crate) pcap: bool,
 
     /// Stop after exactly COUNT packets
     #[arg(short, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]

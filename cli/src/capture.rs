@@ -55,11 +55,15 @@ fn capture(plan: &Plan, args: &args::Capture) -> Result<(), Failure> {
     let mut socket = mapped
         .bind(index)
         .map_err(|refused| failed(refused.error()))?;
-    if !args.no_promiscuous_mode {
-        socket
-            .add_membership(Membership::Promiscuous)
-            .map_err(failed)?;
-    }
+    let _promiscuous = if args.no_promiscuous_mode {
+        None
+    } else {
+        Some(
+            Membership::Promiscuous
+                .join(&socket, index)
+                .map_err(failed)?,
+        )
+    };
     let link_type = plan.link_type.description();
     eprintln!(
         "listening on {}, link-type {link_type}, snapshot length {} bytes",
@@ -67,7 +71,7 @@ fn capture(plan: &Plan, args: &args::Capture) -> Result<(), Failure> {
     );
     let gather = gather(&plan.target, &geometry);
     let progress = match &plan.target {
-        Target::File(_) if !args.quiet => Progress::on_terminal(),
+        Target::File(..) if !args.quiet => Progress::on_terminal(),
         _ => Progress::hidden(),
     };
     Session::new(plan, args.packet_buffered, gather, signals, sink, progress)
@@ -106,7 +110,7 @@ fn geometry(args: &args::Capture) -> Result<Geometry, InvalidGeometry> {
 fn gather(target: &Target, geometry: &Geometry) -> Duration {
     const BYTES_A_SECOND: u64 = 10_000_000_000 / 8;
     match target {
-        Target::File(path) if path.as_os_str() != "-" => {
+        Target::File(path, _) if path.as_os_str() != "-" => {
             Duration::from_nanos(geometry.bytes() / 4 * 1_000_000_000 / BYTES_A_SECOND)
         }
         _ => Duration::ZERO,
@@ -130,9 +134,8 @@ fn failure(error: Error, interface: &str) -> Failure {
 /// The packet as the outputs take it.
 #[inline(always)]
 pub(crate) fn frame_of<'b>(packet: &Packet<'b>) -> Frame<'b> {
-    let time = packet.timestamp();
     Frame {
-        time: Duration::new(time.seconds.into(), time.nanoseconds),
+        time: packet.timestamp().into(),
         data: packet.data(),
         wire_len: packet.len(),
         tag: packet.vlan().map(|vlan| Tag {

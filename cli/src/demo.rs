@@ -16,7 +16,7 @@ use crate::capture::{frame_of, now};
 use crate::exit::{Failure, say};
 use crate::files::Output;
 use crate::interfaces::LinkType;
-use crate::pcapng::{self, Statistics};
+use crate::writer::{self, Format, Statistics};
 
 /// Bytes of a frame, the smallest that Ethernet has.
 const FRAME: usize = 64;
@@ -30,8 +30,18 @@ struct Found {
     bytes: u64,
     /// Calls of `wait`; each made one `ppoll`, unless a block was ready by then.
     waits: u64,
-    /// From the first packet to the last.
-    time: Duration,
+    /// When the first packet and the last met the interface, by the kernel's clock.
+    times: Option<(Duration, Duration)>,
+}
+
+impl Found {
+    /// Packets a second from the first to the last; `None` where no time passed between them.
+    fn rate(&self) -> Option<f64> {
+        let (first, last) = self.times?;
+        let time = last.saturating_sub(first);
+        (!time.is_zero())
+            .then(|| (self.numbers.found.saturating_sub(1)) as f64 / time.as_secs_f64())
+    }
 }
 
 /// Sends `args.count` numbered frames and receives them.
@@ -43,14 +53,14 @@ pub(crate) fn run(args: &args::Demo) -> Result<ExitCode, Failure> {
 
     let far = Interface::by_name(pair.far.name()).map_err(Failure::runtime)?;
     let mut socket = bind(far).map_err(Failure::runtime)?;
-    let description = pcapng::Interface {
+    let description = writer::Interface {
         name: pair.far.name().to_owned(),
         link_type: LinkType::Ethernet.number(),
         snap_length: args::MAX_SNAP_LENGTH,
         filter: None,
         system: "Linux".to_owned(),
     };
-    let mut output = Output::create(&args.write, None, None, description)?;
+    let mut output = Output::create(&args.write, Format::Pcapng, None, None, description)?;
     let start = now();
     let count = args.count;
     let sender = thread::spawn(move || injector.flood(&frame::numbered(0, FRAME), 0..count));
@@ -82,28 +92,27 @@ pub(crate) fn run(args: &args::Demo) -> Result<ExitCode, Failure> {
         after.0.since(&before.0).tx_packets,
         after.1.since(&before.1).rx_packets,
     ];
-    let calls = found.waits + output.writes();
     say(format_args!(
         "frames sent        {sent:>12}   ({transmitted} by the interface's own count)"
     ));
     say(format_args!(
         "packets received   {written:>12}   ({received} by the interface's own count)"
     ));
-    say(format_args!(
-        "packets/s          {:>12.0}",
-        written as f64 / found.time.as_secs_f64()
-    ));
+    match found.rate() {
+        Some(rate) => say(format_args!("packets/s          {rate:>12.0}")),
+        None => say("packets/s                     -   (too few to tell)"),
+    }
     say(format_args!("bytes              {:>12}", found.bytes));
     say(format_args!("drops              {:>12}", seen.drops));
-    say(format_args!(
-        "system calls       {calls:>12}   ({} waits and {} writes)",
-        found.waits,
-        output.writes()
-    ));
-    say(format_args!(
-        "system calls/packet{:>12.6}",
-        calls as f64 / written.max(1) as f64
-    ));
+    for (what, calls) in [
+        ("waits for blocks", found.waits),
+        ("writes to the file", output.writes()),
+    ] {
+        say(format_args!(
+            "{what:19}{calls:>12}   ({:.6} a packet, one system call each)",
+            calls as f64 / written.max(1) as f64
+        ));
+    }
     say(format_args!(
         "file               {:>12}   (try: tcpdump -c 5 -r {0})",
         args.write.display()
@@ -130,9 +139,8 @@ fn receive(receiver: &mut Receiver<'_>, output: &mut Output, count: u64) -> Resu
         numbers: Numbers::new(count),
         bytes: 0,
         waits: 0,
-        time: Duration::ZERO,
+        times: None,
     };
-    let mut first = None;
     let mut last = Instant::now();
     loop {
         while let Some(block) = receiver.next_block() {
@@ -140,7 +148,9 @@ fn receive(receiver: &mut Receiver<'_>, output: &mut Output, count: u64) -> Resu
             let _broken = block.for_each(|packet| {
                 found.numbers.note(frame::number(packet.data()));
                 found.bytes += u64::from(packet.len());
-                written = output.packet(&frame_of(&packet), None);
+                let frame = frame_of(&packet);
+                found.times.get_or_insert((frame.time, frame.time)).1 = frame.time;
+                written = output.packet(&frame, None);
                 if written.is_ok() {
                     ControlFlow::Continue(())
                 } else {
@@ -149,7 +159,6 @@ fn receive(receiver: &mut Receiver<'_>, output: &mut Output, count: u64) -> Resu
             });
             written.map_err(|error| Failure::io("cannot write", &error))?;
             last = Instant::now();
-            found.time = last - *first.get_or_insert(last);
         }
         let silence = last.elapsed();
         if found.numbers.found >= count || silence >= SILENCE {
@@ -254,6 +263,26 @@ mod tests {
         );
         numbers.note(Some(130));
         assert_eq!((numbers.found, numbers.first_missing()), (200, 200));
+    }
+
+    #[test]
+    fn one_packet_has_no_rate() {
+        let rate = |times| {
+            let mut numbers = Numbers::new(5);
+            (0..5).for_each(|number| numbers.note(Some(number)));
+            Found {
+                numbers,
+                bytes: 0,
+                waits: 0,
+                times,
+            }
+            .rate()
+        };
+        let (first, last) = (Duration::from_secs(7), Duration::from_secs(9));
+        assert_eq!(rate(None), None);
+        assert_eq!(rate(Some((first, first))), None);
+        assert_eq!(rate(Some((last, first))), None);
+        assert_eq!(rate(Some((first, last))), Some(2.0));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::exit::Failure;
 use crate::frame::Frame;
 use crate::limits::Rotation;
-use crate::pcapng::{Interface, Statistics, Writer};
+use crate::writer::{Format, Interface, Statistics, Writer};
 
 /// Where packets are written, and when one file ends.
 #[derive(Debug)]
@@ -60,6 +60,7 @@ impl Output {
     /// `file_size` is the size in bytes at which a file is full where no ring of files says so.
     pub(crate) fn create(
         path: &Path,
+        format: Format,
         rotation: Option<Rotation>,
         file_size: Option<u64>,
         interface: Interface,
@@ -76,7 +77,7 @@ impl Output {
         }
         let failed = |error: io::Error| Failure::io(path.display(), &error);
         let file = open(path, ring.as_mut()).map_err(failed)?;
-        let writer = Writer::new(file, &interface).map_err(failed)?;
+        let writer = Writer::new(file, format, &interface).map_err(failed)?;
         let limits = rotation.unwrap_or_default();
         let full = Full {
             packets: limits.packets.unwrap_or(u64::MAX),

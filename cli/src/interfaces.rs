@@ -106,9 +106,12 @@ pub(crate) fn list() -> Result<Vec<Interface>, Failure> {
 pub(crate) fn named(name: &str) -> Result<Interface, Failure> {
     let found = list()?.into_iter().find(|interface| interface.name == name);
     found.ok_or_else(|| {
-        Failure::interface(format_args!(
-            "there is no interface {name} (packet-ring capture -D lists them)"
-        ))
+        let why = if name == "any" {
+            "'any' is not supported: packets come from one interface".to_owned()
+        } else {
+            format!("there is no interface {name}")
+        };
+        Failure::interface(format_args!("{why} (packet-ring capture -D lists them)"))
     })
 }
 

@@ -14,10 +14,10 @@ mod interfaces;
 mod json;
 mod limits;
 mod line;
-mod pcapng;
 mod plan;
 mod progress;
 mod signals;
+mod writer;
 
 use std::process::ExitCode;
 

@@ -11,6 +11,7 @@ use crate::filter::{self, Dump};
 use crate::interfaces::{self, Interface, LinkType};
 use crate::limits::{Rotation, Stop};
 use crate::line::LinkLevel;
+use crate::writer::Format;
 
 /// A command line without contradictions, for an interface that exists.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub(crate) struct Plan {
 /// Where packets go.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
-    File(PathBuf),
+    File(PathBuf, Format),
     Json,
     Lines(Style, LinkLevel),
 }
@@ -41,7 +42,7 @@ impl Plan {
         let stop = Stop::new(args.count, &args.autostop);
         let rotation = Rotation::new(&args.ring_buffer)?;
         let target = target(args)?;
-        if stop.file_size.is_some() && !matches!(target, Target::File(_)) {
+        if stop.file_size.is_some() && !matches!(target, Target::File(..)) {
             return Err(Failure::usage("-a filesize:N needs a file: add -w FILE"));
         }
         if stop.file_size.is_some() && rotation.is_some() {
@@ -104,8 +105,13 @@ fn target(args: &args::Capture) -> Result<Target, Failure> {
     } else {
         LinkLevel::Hidden
     };
+    let format = if args.pcap {
+        Format::Pcap
+    } else {
+        Format::Pcapng
+    };
     Ok(match &args.write {
-        Some(path) => Target::File(path.clone()),
+        Some(path) => Target::File(path.clone(), format),
         None if args.json => Target::Json,
         None => Target::Lines(style, link_level),
     })

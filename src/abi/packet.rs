@@ -69,10 +69,42 @@ pub(crate) mod record {
     pub(crate) const HEADER: usize = 68;
     /// Records begin at multiples of this.
     pub(crate) const ALIGNMENT: usize = 8;
-    /// Where the link-layer header of an Ethernet frame lies, without `PACKET_RESERVE`.
-    pub(crate) const ETHERNET_MAC: usize = 82;
+    /// The farthest that the captured bytes begin from the start of their record, without
+    /// `PACKET_RESERVE`: on links that have no header, and where the kernel takes it off.
+    ///
+    /// The kernel puts the network header at the next multiple of [`raw::TPACKET_ALIGNMENT`] behind
+    /// this header and the link-layer header, for which it allows 16 bytes at the least.
+    pub(crate) const FARTHEST_MAC: usize = 96;
 }
 
+/// `struct tpacket3_hdr` of a frame to be sent.
+pub(crate) mod frame {
+    use super::record;
+    use crate::handoff::HeaderLayout;
+
+    /// `tp_status`, the word that says who owns the frame.
+    pub(crate) const STATUS: usize = record::STATUS;
+    /// The fields that pass between both sides.
+    pub(crate) const HEADER: HeaderLayout = HeaderLayout {
+        length: record::LENGTH,
+        offset: record::MAC,
+        seconds: record::SECONDS,
+        nanoseconds: record::NANOSECONDS,
+    };
+    /// Where the packet begins: `TPACKET3_HDRLEN - sizeof(struct sockaddr_ll)`.
+    pub(crate) const DATA: u16 = 48;
+    /// Frame sizes are multiples of this: `TPACKET_ALIGNMENT`.
+    pub(crate) const ALIGNMENT: u32 = 16;
+    /// The smallest frame size: `TPACKET3_HDRLEN`, aligned.
+    pub(crate) const SMALLEST: u32 = 80;
+}
+
+const_assert_eq!(frame::DATA as usize, size_of::<raw::tpacket3_hdr>());
+const_assert_eq!(raw::TPACKET_ALIGNMENT, frame::ALIGNMENT);
+const_assert_eq!(
+    frame::SMALLEST as usize,
+    record::HEADER.next_multiple_of(frame::ALIGNMENT as usize)
+);
 const_assert_eq!(
     offset_of!(raw::tpacket_block_desc, hdr) + offset_of!(raw::tpacket_hdr_v1, block_status),
     block::STATUS
@@ -151,9 +183,13 @@ const_assert_eq!(
 );
 const_assert_eq!(RAW_ADDRESS + size_of::<raw::sockaddr_ll>(), record::HEADER);
 
+const_assert_eq!(
+    (record::HEADER + 16).next_multiple_of(raw::TPACKET_ALIGNMENT as usize),
+    record::FARTHEST_MAC
+);
+
 const_assert_eq!(raw::TP_STATUS_KERNEL, 0);
 const_assert_eq!(raw::TP_STATUS_USER, crate::handoff::USER);
-const_assert_eq!(raw::TPACKET_ALIGNMENT, 16);
 
 bitflags! {
     /// What the kernel says of a block: `block_status` of `struct tpacket_hdr_v1`.

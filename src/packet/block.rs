@@ -1,9 +1,10 @@
 //! A block of packets, owned until it is dropped.
 
 use core::ops::ControlFlow;
+use core::time::Duration;
 
 use super::walk::{Packets, Position, Records, read_on_mut};
-use super::{Geometry, Packet, Timestamp, TimestampSource};
+use super::{Geometry, Packet};
 use crate::abi::packet::{BlockStatus, block};
 use crate::handoff::{self, Handle};
 
@@ -133,17 +134,15 @@ impl<H: Handle> Block<H> {
         BlockStatus::from_bits_retain(self.guard.status())
     }
 
-    /// When the kernel opened the block, and when it received the block's last packet: for a block
-    /// without packets, when it ended.
+    /// When the kernel opened the block, by the system clock, and the timestamp of the block's last
+    /// packet, whose source the packet tells; for a block without packets, when it ended. Both since 1970.
+    #[doc(alias = "ts_first_pkt")]
+    #[doc(alias = "ts_last_pkt")]
     #[must_use]
-    pub fn times(&self) -> (Timestamp, Timestamp) {
+    pub fn times(&self) -> (Duration, Duration) {
         let time = |offset| {
             let word = |offset| word(self.guard.bytes(), offset).map_or(0, u32::from_ne_bytes);
-            Timestamp {
-                seconds: word(offset),
-                nanoseconds: word(offset + 4),
-                source: TimestampSource::Ring,
-            }
+            Duration::new(word(offset).into(), word(offset + 4))
         };
         (time(block::FIRST_TIME), time(block::LAST_TIME))
     }

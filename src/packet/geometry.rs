@@ -7,13 +7,14 @@ use crate::abi::packet::{block, record};
 use crate::geometry::{InvalidGeometry, align_up};
 
 /// The smallest page of any machine that Linux runs on, in bytes.
-const SMALLEST_PAGE: u32 = 4096;
+pub(super) const SMALLEST_PAGE: u32 = 4096;
 /// The kernel counts the block that it fills in 16 bits (`kactive_blk_num`).
 const MAX_BLOCKS: u32 = 1 << 16;
 /// From this block size on the kernel's own retire timeout overflows, in bytes.
 const KERNEL_TIMEOUT_LIMIT: u32 = 256 << 20;
-/// Where the network header of an Ethernet frame lies, in bytes, without a reserve.
-const ETHERNET_NET: u32 = record::ETHERNET_MAC as u32 + 14;
+/// Where the network header lies in the record of an Ethernet frame, and of a packet without its
+/// link-layer header, in bytes, without a reserve.
+const ETHERNET_NET: u32 = 96;
 
 /// The sizes of a receive ring: blocks of one size, and what goes into them.
 ///
@@ -131,6 +132,8 @@ impl Geometry {
 
     /// Keeps at most `bytes` of each packet; the rest is cut off before it is copied.
     ///
+    /// Counted from where a packet's data begins: its link-layer header or, with
+    /// [`LinkHeader::Removed`](super::LinkHeader::Removed), its network header.
     /// A filter does this, not the ring: without one of your own the socket gets one that keeps this
     /// many bytes of every packet, and a filter of yours keeps no more than this.
     /// Without a snap length a packet is cut only where a whole block cannot hold it.
@@ -195,7 +198,7 @@ impl Geometry {
             Some(bytes) => bytes.get() as u64,
             None => 1,
         };
-        let record = record::ETHERNET_MAC as u64 + self.reserve as u64 + captured;
+        let record = record::FARTHEST_MAC as u64 + self.reserve as u64 + captured;
         // The kernel compares strictly: a record that fills the block to the last byte does not fit.
         let room = self.first_packet() as u64 + align_up(record, record::ALIGNMENT as u64);
         if room >= block_size {
@@ -303,11 +306,11 @@ mod tests {
                 LARGE.reserve(65_439),
             ),
             (ReserveTooLarge, LARGE.reserve(u32::MAX), LARGE.reserve(0)),
-            // 48 + 82 + 3958 = 4088: one more byte would fill the block, which is too much.
+            // 48 + 96 + 3944 = 4088: one more byte would fill the block, which is too much.
             (
                 BlockTooSmall,
-                BLOCK.snap_length(3959),
-                BLOCK.snap_length(3958),
+                BLOCK.snap_length(3945),
+                BLOCK.snap_length(3944),
             ),
             (
                 BlockTooSmall,
@@ -316,10 +319,10 @@ mod tests {
             ),
             (
                 BlockTooSmall,
-                BLOCK.private_area(3953),
-                BLOCK.private_area(3952),
+                BLOCK.private_area(3937),
+                BLOCK.private_area(3936),
             ),
-            (BlockTooSmall, BLOCK.reserve(3958), BLOCK.reserve(3957)),
+            (BlockTooSmall, BLOCK.reserve(3944), BLOCK.reserve(3943)),
             (SnapLengthZero, BLOCK.snap_length(0), BLOCK.snap_length(1)),
             (
                 RetireTimeoutNotMilliseconds,

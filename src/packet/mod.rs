@@ -1,35 +1,50 @@
-//! AF_PACKET: receiving through TPACKET_V3 rings.
+//! AF_PACKET: receiving and transmitting through TPACKET_V3 rings.
 //!
 //! A [`Socket`] is configured, mapped and bound, in that order and in its type. Once bound it hands
 //! out [`Block`]s of [`Packet`]s that the kernel has filled, without copying and without a system
-//! call. See the [kernel's document](https://docs.kernel.org/networking/packet_mmap.html).
+//! call, and [`TxFrame`]s to be filled and sent. See the [kernel's document](https://docs.kernel.org/networking/packet_mmap.html).
 
 mod block;
+mod frame_geometry;
 mod geometry;
 mod interface;
 mod link;
 mod membership;
+mod options;
 mod receiver;
 mod record;
+mod rings;
 mod rx;
+mod rxtx;
 #[cfg(feature = "alloc")]
 mod shared;
 mod socket;
 mod statistics;
+mod transmitter;
+mod tx;
+mod tx_frame;
+mod vnet;
 mod walk;
 mod watch;
 
 pub use self::block::Block;
+pub use self::frame_geometry::FrameGeometry;
 pub use self::geometry::Geometry;
 pub use self::interface::Interface;
-pub use self::membership::Membership;
+pub use self::membership::{Membership, MembershipGuard};
+pub use self::options::LinkHeader;
 pub use self::receiver::{Ended, Receiver};
 pub use self::record::{Direction, LinkAddress, Packet, Timestamp, TimestampSource, Vlan};
 pub use self::rx::{BoundRx, MappedRx, Rx, RxHash};
+pub use self::rxtx::{BoundRxTx, Halves, MappedRxTx, RxTx};
 #[cfg(feature = "alloc")]
 pub use self::shared::SharedReceiver;
 pub use self::socket::Socket;
 pub use self::statistics::Statistics;
+pub use self::transmitter::{Completion, Transmitter};
+pub use self::tx::{BoundTx, MappedTx, Refusal, Tx};
+pub use self::tx_frame::TxFrame;
+pub use self::vnet::{Segmentation, VnetHeader};
 pub use self::walk::{Packets, Position};
 pub use crate::abi::packet::{BlockStatus, PacketStatus};
 pub use crate::handoff::Slots;

@@ -134,14 +134,19 @@ impl<'r> Receiver<'r> {
     /// Binds to another interface, or to one that was removed and made again, with the same ring.
     ///
     /// What the ring holds of the old interface stays readable, and blocks that are out stay out.
-    /// Memberships stay with the old interface: drop them first, or they last until the socket closes.
-    /// `bind`.
+    /// A [`MembershipGuard`](super::MembershipGuard) keeps to the old interface. `bind`.
     ///
     /// # Errors
     ///
     /// [`Error::System`]: ENODEV where there is no such interface; the socket stays bound as it was.
     pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
         self.watch.rebind(self.fd, interface)
+    }
+
+    /// The interface that the socket was last bound to.
+    #[must_use]
+    pub fn interface(&self) -> Interface {
+        self.watch.interface()
     }
 
     /// Counts since the socket was bound. `getsockopt(PACKET_STATISTICS)`.

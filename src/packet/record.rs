@@ -1,6 +1,7 @@
 //! One captured packet, and every field of its header.
 
 use core::fmt;
+use core::time::Duration;
 
 use crate::abi::packet::{PacketStatus, record};
 
@@ -37,7 +38,8 @@ impl<'b> Packet<'b> {
         u32::from_ne_bytes(field(self.header, offset))
     }
 
-    /// The captured bytes, from the link-layer header on.
+    /// The captured bytes, from the link-layer header on, or from the network header on with
+    /// [`LinkHeader::Removed`](super::LinkHeader::Removed).
     #[inline(always)]
     #[must_use]
     pub fn data(&self) -> &'b [u8] {
@@ -51,7 +53,8 @@ impl<'b> Packet<'b> {
         self.u32(record::CAPTURED)
     }
 
-    /// How many bytes the packet had on the wire, without a VLAN tag that was taken out.
+    /// How many bytes the packet had on the wire, without a VLAN tag or a link-layer header that was
+    /// taken out.
     #[expect(
         clippy::len_without_is_empty,
         reason = "a packet has a length; it is no container"
@@ -117,8 +120,8 @@ impl<'b> Packet<'b> {
         self.u32(record::RXHASH)
     }
 
-    /// Where the network header begins in [`data`](Self::data), in bytes. It can lie beyond what was
-    /// captured.
+    /// Where the network header begins in [`data`](Self::data), in bytes: 0 where the link-layer header
+    /// was taken off. It can lie beyond what was captured.
     #[inline]
     #[must_use]
     pub fn network_offset(&self) -> usize {
@@ -171,7 +174,10 @@ impl fmt::Debug for Packet<'_> {
     }
 }
 
-/// When a packet was seen: seconds and nanoseconds since 1970, UTC where the clock is.
+/// When a packet was seen: seconds and nanoseconds since 1970, UTC where the clock is. Becomes a
+/// [`Duration`], and with `std` a `SystemTime`.
+///
+/// The kernel keeps 32 bits of the seconds, which last until 2106.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timestamp {
     /// Whole seconds.
@@ -182,7 +188,35 @@ pub struct Timestamp {
     pub source: TimestampSource,
 }
 
+impl From<Timestamp> for Duration {
+    /// The time since 1970.
+    fn from(time: Timestamp) -> Self {
+        Self::new(time.seconds.into(), time.nanoseconds)
+    }
+}
+
+#[cfg(feature = "std")]
+mod with_std {
+    extern crate std;
+
+    use core::time::Duration;
+    use std::time::SystemTime;
+
+    use super::Timestamp;
+
+    impl From<Timestamp> for SystemTime {
+        /// The stamp as a time of the system clock, which it is unless the interface's clock
+        /// ([`TimestampSource::Hardware`](super::TimestampSource::Hardware)) shows another.
+        fn from(time: Timestamp) -> Self {
+            Self::UNIX_EPOCH + Duration::from(time)
+        }
+    }
+}
+
 /// Who stamped a packet.
+///
+/// `TP_STATUS_TS_SYS_HARDWARE`, an interface's stamp converted to the system clock, is not among them: the
+/// kernel has given it up, and never sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimestampSource {
     /// Nobody before: the system clock was read when the packet was copied into the ring.

@@ -3,13 +3,15 @@
 use rustix::fd::BorrowedFd;
 #[cfg(feature = "alloc")]
 use rustix::fd::OwnedFd;
+use rustix::net::SocketType;
 
+use super::rings::{PacketRings, Receives, Request, make};
 use super::watch::Watch;
-use super::{Geometry, Interface, Receiver};
+use super::{Geometry, Interface, LinkHeader, Receiver};
+use crate::bpf::Instruction;
 use crate::error::{Error, Operation};
-use crate::geometry::InvalidGeometry;
 use crate::lifecycle::{Rings, Sealed};
-use crate::sys::{self, MappedRing, RingRequest};
+use crate::sys::{self, MappedRing, Mapping, RingRequest};
 
 /// `ETH_P_ALL`: packets of every protocol, and those that this host sends.
 const EVERY_PROTOCOL: u16 = 3;
@@ -30,16 +32,19 @@ pub struct Rx {
     geometry: Geometry,
     rxhash: RxHash,
     protocol: u16,
+    link_header: LinkHeader,
 }
 
 impl Rx {
-    /// A receive ring of these sizes, for packets of every protocol, without flow hashes.
+    /// A receive ring of these sizes, for packets of every protocol, with their link-layer headers
+    /// and without flow hashes.
     #[must_use]
     pub const fn new(geometry: Geometry) -> Self {
         Self {
             geometry,
             rxhash: RxHash::Off,
             protocol: EVERY_PROTOCOL,
+            link_header: LinkHeader::Kept,
         }
     }
 
@@ -59,8 +64,12 @@ impl Rx {
         self
     }
 
-    pub(super) const fn geometry(&self) -> &Geometry {
-        &self.geometry
+    /// Sets whether packets come with their link-layer header.
+    #[doc(alias = "SOCK_DGRAM")]
+    #[must_use]
+    pub const fn link_header(mut self, link_header: LinkHeader) -> Self {
+        self.link_header = link_header;
+        self
     }
 
     fn request(&self) -> RingRequest {
@@ -81,35 +90,18 @@ impl Rx {
         }
     }
 
-    /// Makes the ring and maps it; what was made before a step that fails is unmade.
-    pub(super) fn map(self, fd: BorrowedFd<'_>) -> Result<MappedRx, Error> {
-        if !(self.geometry.block_size() as usize).is_multiple_of(rustix::param::page_size()) {
-            return Err(InvalidGeometry::BlockSizeNotPages.into());
-        }
-        let bytes = self.geometry.bytes();
-        sys::set_rx_ring(fd, &self.request())
-            .map_err(Error::system(Operation::SetRing { bytes }))?;
-        match MappedRing::new(fd, self.geometry.block_size(), self.geometry.block_count()) {
-            Ok(ring) => Ok(MappedRx { ring, wanted: self }),
-            Err(error) => {
-                // Freeing a ring that nothing maps cannot fail; were it to, the next `map` says EBUSY.
-                let _ = sys::set_rx_ring(fd, &NO_RING);
-                Err(error)
-            }
+    pub(super) fn ring_request(&self) -> Request {
+        Request::Rx(self.request())
+    }
+
+    pub(super) fn mapped(self, mapping: Mapping) -> MappedRx {
+        let (block, count) = (self.geometry.block_size(), self.geometry.block_count());
+        MappedRx {
+            ring: MappedRing::new(mapping, block, count),
+            wanted: self,
         }
     }
 }
-
-/// The request that frees a ring.
-const NO_RING: RingRequest = RingRequest {
-    tp_block_size: 0,
-    tp_block_nr: 0,
-    tp_frame_size: 0,
-    tp_frame_nr: 0,
-    tp_retire_blk_tov: 0,
-    tp_sizeof_priv: 0,
-    tp_feature_req_word: 0,
-};
 
 impl Sealed for Rx {}
 impl Rings for Rx {
@@ -117,11 +109,59 @@ impl Rings for Rx {
     type Bound = BoundRx;
 }
 
-/// Binds the socket to an interface and a protocol (host byte order).
-pub(super) fn bind(fd: BorrowedFd<'_>, interface: Interface, protocol: u16) -> Result<(), Error> {
-    sys::bind(fd, interface.raw(), protocol).map_err(Error::system(Operation::Bind {
-        interface: interface.index(),
-    }))
+impl PacketRings for Rx {
+    fn socket_type(&self) -> SocketType {
+        self.link_header.socket_type()
+    }
+
+    fn configure(&self, fd: BorrowedFd<'_>) -> Result<(), Error> {
+        if self.geometry.reserve_bytes() != 0 {
+            sys::set_reserve(fd, self.geometry.reserve_bytes())
+                .map_err(Error::system(Operation::SetReserve))?;
+        }
+        if let Some(bytes) = self.geometry.snap_length_bytes() {
+            sys::attach_filter(fd, &[Instruction::keep(bytes.get())])
+                .map_err(Error::system(Operation::AttachFilter))?;
+        }
+        Ok(())
+    }
+
+    fn map(self, fd: BorrowedFd<'_>) -> Result<MappedRx, Error> {
+        Ok(self.mapped(make(fd, &[self.ring_request()])?))
+    }
+
+    fn bind_protocol(mapped: &MappedRx) -> u16 {
+        mapped.wanted.protocol
+    }
+
+    fn into_bound(mapped: MappedRx, interface: Interface) -> BoundRx {
+        let Rx {
+            geometry, protocol, ..
+        } = mapped.wanted;
+        BoundRx {
+            ring: mapped.ring,
+            watch: Watch::new(&geometry, interface, protocol),
+        }
+    }
+
+    fn interface(bound: &BoundRx) -> Interface {
+        bound.watch.interface()
+    }
+
+    fn rebind(bound: &mut BoundRx, fd: BorrowedFd<'_>, interface: Interface) -> Result<(), Error> {
+        bound.watch.rebind(fd, interface)
+    }
+}
+
+impl Receives for Rx {
+    fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    #[inline]
+    fn receiver<'r>(bound: &'r mut BoundRx, fd: BorrowedFd<'r>) -> Receiver<'r> {
+        Receiver::new(bound.ring.ring().receiver(), fd, &mut bound.watch)
+    }
 }
 
 /// A mapped receive ring.
@@ -131,40 +171,16 @@ pub struct MappedRx {
     wanted: Rx,
 }
 
-impl MappedRx {
-    /// Binds the socket; from here on packets arrive.
-    pub(super) fn bind(&self, fd: BorrowedFd<'_>, interface: Interface) -> Result<(), Error> {
-        bind(fd, interface, self.wanted.protocol)
-    }
-
-    pub(super) fn into_bound(self, interface: Interface) -> BoundRx {
-        BoundRx {
-            watch: Watch::new(&self.wanted.geometry, interface, self.wanted.protocol),
-            mapped: self,
-        }
-    }
-}
-
 /// A receive ring that packets arrive in, and what is known of its interface.
 #[derive(Debug)]
 pub struct BoundRx {
-    mapped: MappedRx,
+    ring: MappedRing,
     watch: Watch,
 }
 
 impl BoundRx {
-    /// The receiver of this ring. Blocks that were forgotten are taken back.
-    #[inline]
-    pub(super) fn receiver<'r>(&'r mut self, fd: BorrowedFd<'r>) -> Receiver<'r> {
-        Receiver::new(self.mapped.ring.ring().receiver(), fd, &mut self.watch)
-    }
-
-    pub(super) fn interface(&self) -> Interface {
-        self.watch.interface()
-    }
-
     #[cfg(feature = "alloc")]
     pub(super) fn into_shared(self, fd: OwnedFd) -> super::SharedReceiver {
-        super::SharedReceiver::new(self.mapped.ring, self.watch, fd)
+        super::SharedReceiver::new(self.ring, self.watch, fd)
     }
 }

@@ -72,6 +72,12 @@ impl SharedReceiver {
         self.watch.rebind(fd, interface)
     }
 
+    /// The interface that the socket was last bound to.
+    #[must_use]
+    pub fn interface(&self) -> Interface {
+        self.watch.interface()
+    }
+
     /// Counts since the socket was bound: [`Receiver::statistics`](super::Receiver::statistics).
     ///
     /// # Errors

@@ -1,11 +1,12 @@
 //! The packet socket, and its way from state to state.
 
-use rustix::fd::{AsFd, BorrowedFd};
-
 use core::ops::ControlFlow;
 
+use rustix::fd::{AsFd, BorrowedFd};
+
+use super::rings::{PacketRings, Receives, Transmits, bind};
 use super::rx::Rx;
-use super::{Block, Ended, Interface, Membership, Packet, Receiver, Statistics};
+use super::{Block, Ended, Interface, Packet, Receiver, Statistics, Transmitter};
 use crate::bpf::{Instruction, Limited};
 use crate::error::{Error, Operation};
 use crate::handoff::Slots;
@@ -18,8 +19,10 @@ use crate::wait::{Deadline, OnSignal, Wake};
 /// | state | may | entered by |
 /// |---|---|---|
 /// | [`Configured`] | set options, attach a filter; no packet can arrive | [`configure`](Self::configure) |
-/// | [`Mapped`] | the ring exists; no packet can arrive | [`map`](Self::map) |
-/// | [`Bound`] | receive | [`bind`](Self::bind) |
+/// | [`Mapped`] | the rings exist; no packet can arrive | [`map`](Self::map) |
+/// | [`Bound`] | receive, transmit | [`bind`](Self::bind) |
+///
+/// Which rings it has, the state's parameter says: [`Rx`], [`Tx`](super::Tx), [`RxTx`](super::RxTx).
 ///
 /// Needs Linux 3.2, and CAP_NET_RAW in the user namespace that owns the network namespace.
 #[derive(Debug)]
@@ -27,32 +30,67 @@ pub struct Socket<S> {
     state: S,
 }
 
-impl Socket<Configured<Rx>> {
-    /// Opens a socket that receives nothing yet, for the ring that `rings` describes.
+impl<S> Socket<S> {
+    pub(super) fn from_state(state: S) -> Self {
+        Self { state }
+    }
+
+    pub(super) fn into_state(self) -> S {
+        self.state
+    }
+}
+
+impl<R: PacketRings> Socket<Configured<R>> {
+    /// Opens a socket that receives nothing yet, for the rings that `rings` describes.
     ///
-    /// `socket(AF_PACKET, SOCK_RAW, 0)`, `PACKET_VERSION`, and what the geometry asks for:
-    /// `PACKET_RESERVE`, and a filter that keeps no more than the snap length.
+    /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`, `PACKET_VERSION`, and what the rings ask for: of a
+    /// receive ring `PACKET_RESERVE`, and a filter that keeps no more than the snap length; of a transmit
+    /// ring `PACKET_LOSS`, `PACKET_TX_HAS_OFF` and `PACKET_VNET_HDR`.
     ///
     /// # Errors
     ///
     /// [`Error::System`]: EPERM without CAP_NET_RAW.
-    pub fn configure(rings: Rx) -> Result<Self, Error> {
-        let fd = sys::open().map_err(Error::system(Operation::OpenSocket))?;
+    pub fn configure(rings: R) -> Result<Self, Error> {
+        let fd = sys::open(rings.socket_type()).map_err(Error::system(Operation::OpenSocket))?;
         sys::set_version(fd.as_fd()).map_err(Error::system(Operation::SetVersion))?;
-        let geometry = rings.geometry();
-        if geometry.reserve_bytes() != 0 {
-            sys::set_reserve(fd.as_fd(), geometry.reserve_bytes())
-                .map_err(Error::system(Operation::SetReserve))?;
-        }
-        if let Some(bytes) = geometry.snap_length_bytes() {
-            sys::attach_filter(fd.as_fd(), &[Instruction::keep(bytes.get())])
-                .map_err(Error::system(Operation::AttachFilter))?;
-        }
+        rings.configure(fd.as_fd())?;
         Ok(Self {
             state: Configured { rings, fd },
         })
     }
 
+    /// Makes the rings and maps them.
+    ///
+    /// `setsockopt(PACKET_RX_RING)`, `setsockopt(PACKET_TX_RING)`, `mmap` (shared and populated) and
+    /// `madvise(MADV_DONTFORK)`: a child made by `fork` has no mapping of it. Locking is not offered: the
+    /// pages belong to the kernel and are never swapped, so `mlock` and `MAP_LOCKED` lock nothing, and
+    /// only add ways to fail. The first call of a process also asks for the page size
+    /// (`prctl(PR_GET_AUXV)`).
+    ///
+    /// # Errors
+    ///
+    /// Gives the socket back, with [`Error::System`], ENOMEM where there is no memory in blocks of this
+    /// size; or [`Error::Geometry`] where the block size is no multiple of this machine's pages.
+    #[doc(alias = "PACKET_RX_RING")]
+    #[doc(alias = "PACKET_TX_RING")]
+    #[doc(alias = "mmap")]
+    pub fn map(self) -> Result<Socket<Mapped<R>>, Failed<Self>> {
+        let Configured { rings, fd } = self.state;
+        match rings.map(fd.as_fd()) {
+            Ok(rings) => Ok(Socket {
+                state: Mapped { rings, fd },
+            }),
+            Err(error) => Err(Failed::new(
+                error,
+                Self {
+                    state: Configured { rings, fd },
+                },
+            )),
+        }
+    }
+}
+
+impl<R: Receives> Socket<Configured<R>> {
     /// Attaches a filter, in place of the one that was there. No packet can have come before it.
     ///
     /// With a snap length the program's return values are held down to it; the program is copied to
@@ -85,38 +123,26 @@ impl Socket<Configured<Rx>> {
         sys::ignore_outgoing(self.state.fd.as_fd())
             .map_err(Error::system(Operation::IgnoreOutgoing))
     }
+}
 
-    /// Makes the ring and maps it.
+impl<R: Transmits> Socket<Configured<R>> {
+    /// Gives packets to the driver at once, past the interface's queueing discipline.
+    /// `setsockopt(PACKET_QDISC_BYPASS)`, Linux 3.14.
     ///
-    /// `setsockopt(PACKET_RX_RING)`, `mmap` (shared and populated) and `madvise(MADV_DONTFORK)`: a
-    /// child made by `fork` has no mapping of it. Locking is not offered: the pages belong to the kernel
-    /// and are never swapped, so `mlock` and `MAP_LOCKED` lock nothing, and only add ways to fail. The
-    /// first call of a process also asks for the page size (`prctl(PR_GET_AUXV)`).
+    /// Where the driver has no room, packets are dropped and [`Unsent::NoBuffers`](crate::Unsent) tells;
+    /// traffic control, and captures of outgoing packets, do not see them.
     ///
     /// # Errors
     ///
-    /// Gives the socket back, with [`Error::System`], ENOMEM where there is no memory in blocks of this
-    /// size; or [`Error::Geometry`] where the block size is no multiple of this machine's pages.
-    #[doc(alias = "PACKET_RX_RING")]
-    #[doc(alias = "mmap")]
-    pub fn map(self) -> Result<Socket<Mapped<Rx>>, Failed<Self>> {
-        let Configured { rings, fd } = self.state;
-        match rings.map(fd.as_fd()) {
-            Ok(rings) => Ok(Socket {
-                state: Mapped { rings, fd },
-            }),
-            Err(error) => Err(Failed::new(
-                error,
-                Self {
-                    state: Configured { rings, fd },
-                },
-            )),
-        }
+    /// [`Error::System`]: ENOPROTOOPT on older kernels.
+    #[doc(alias = "PACKET_QDISC_BYPASS")]
+    pub fn bypass_qdisc(&mut self) -> Result<(), Error> {
+        sys::bypass_qdisc(self.state.fd.as_fd()).map_err(Error::system(Operation::BypassQdisc))
     }
 }
 
-impl Socket<Mapped<Rx>> {
-    /// Binds the socket to an interface: packets arrive from now on.
+impl<R: PacketRings> Socket<Mapped<R>> {
+    /// Binds the socket to an interface: from now on packets arrive, and frames can be sent.
     ///
     /// `bind`. An interface that is down can be bound to: [`wait`](Socket::wait) then says
     /// [`Error::LinkDown`], and packets come when it is up.
@@ -124,13 +150,14 @@ impl Socket<Mapped<Rx>> {
     /// # Errors
     ///
     /// Gives the socket back, with [`Error::System`]: ENODEV where there is no such interface.
-    pub fn bind(self, interface: Interface) -> Result<Socket<Bound<Rx>>, Failed<Self>> {
-        match self.state.rings.bind(self.state.fd.as_fd(), interface) {
+    pub fn bind(self, interface: Interface) -> Result<Socket<Bound<R>>, Failed<Self>> {
+        let protocol = R::bind_protocol(&self.state.rings);
+        match bind(self.state.fd.as_fd(), interface, protocol) {
             Ok(()) => {
                 let Mapped { rings, fd } = self.state;
                 Ok(Socket {
                     state: Bound {
-                        rings: rings.into_bound(interface),
+                        rings: R::into_bound(rings, interface),
                         fd,
                     },
                 })
@@ -140,11 +167,44 @@ impl Socket<Mapped<Rx>> {
     }
 }
 
-impl Socket<Bound<Rx>> {
+impl<R: PacketRings> Socket<Bound<R>> {
+    /// The interface that the socket was last bound to.
+    #[must_use]
+    pub fn interface(&self) -> Interface {
+        R::interface(&self.state.rings)
+    }
+
+    /// Binds to another interface with the same rings: [`Receiver::rebind`]. Frames that are queued go
+    /// out through it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::rebind`].
+    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
+        R::rebind(&mut self.state.rings, self.state.fd.as_fd(), interface)
+    }
+
+    /// The rings and the descriptor, to be borrowed together.
+    pub(super) fn parts(&mut self) -> (&mut R::Bound, BorrowedFd<'_>) {
+        (&mut self.state.rings, self.state.fd.as_fd())
+    }
+}
+
+impl<R: Transmits> Socket<Bound<R>> {
+    /// Fills frames and has them sent.
+    #[inline]
+    pub fn transmitter(&mut self) -> Transmitter<'_> {
+        let (rings, fd) = self.parts();
+        R::transmitter(rings, fd)
+    }
+}
+
+impl<R: Receives> Socket<Bound<R>> {
     /// Hands out many blocks at a time. Blocks that were forgotten are taken back.
     #[inline]
     pub fn receiver(&mut self) -> Receiver<'_> {
-        self.state.rings.receiver(self.state.fd.as_fd())
+        let (rings, fd) = self.parts();
+        R::receiver(rings, fd)
     }
 
     /// The next block that the kernel has filled, one at a time. No system call.
@@ -196,47 +256,10 @@ impl Socket<Bound<Rx>> {
     pub fn statistics(&mut self) -> Result<Statistics, Error> {
         self.receiver().statistics()
     }
+}
 
-    /// Binds to another interface with the same ring: [`Receiver::rebind`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Receiver::rebind`].
-    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
-        self.receiver().rebind(interface)
-    }
-
-    /// The interface that the socket was last bound to.
-    #[must_use]
-    pub fn interface(&self) -> Interface {
-        self.state.rings.interface()
-    }
-
-    /// Asks the interface to receive more. `setsockopt(PACKET_ADD_MEMBERSHIP)`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`]: ENODEV where the interface is gone.
-    #[doc(alias = "PACKET_ADD_MEMBERSHIP")]
-    pub fn add_membership(&mut self, membership: Membership) -> Result<(), Error> {
-        sys::add_membership(self.state.fd.as_fd(), &membership.request(self.interface()))
-            .map_err(Error::system(Operation::AddMembership))
-    }
-
-    /// Ends a membership. `setsockopt(PACKET_DROP_MEMBERSHIP)`.
-    ///
-    /// Ending one that does not exist does nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`].
-    #[doc(alias = "PACKET_DROP_MEMBERSHIP")]
-    pub fn drop_membership(&mut self, membership: Membership) -> Result<(), Error> {
-        sys::drop_membership(self.state.fd.as_fd(), &membership.request(self.interface()))
-            .map_err(Error::system(Operation::DropMembership))
-    }
-
-    /// Shares the ring with blocks that are `'static` and own it together. Join memberships before.
+impl Socket<Bound<Rx>> {
+    /// Shares the ring with blocks that are `'static` and own it together.
     ///
     /// The socket lives until the receiver and the last block are dropped.
     #[cfg(feature = "alloc")]

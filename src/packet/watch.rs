@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use super::block::Shape;
 use super::link::Link;
-use super::rx::bind;
+use super::rings::bind;
 use super::statistics::{Statistics, Sums};
 use super::{Geometry, Interface};
 use crate::error::{Error, Operation};

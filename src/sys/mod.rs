@@ -9,15 +9,17 @@ mod mapping;
 mod packet;
 mod ring;
 mod sockopt;
+pub(crate) mod timestamp;
 
 pub(crate) use filter::attach_filter;
 pub(crate) use link::{is_up, name_to_index};
-use mapping::Mapping;
-pub(crate) use packet::{bind, bound_interface, open};
-pub(crate) use ring::MappedRing;
+pub(crate) use mapping::Mapping;
+pub(crate) use packet::{bind, bound_interface, duplicate, open, send_ring};
 #[cfg(feature = "alloc")]
 pub use ring::Owner;
+pub(crate) use ring::{MappedRing, MappedTxRing};
 pub(crate) use sockopt::{
-    MembershipRequest, RingRequest, add_membership, drop_membership, ignore_outgoing, set_reserve,
-    set_rx_ring, set_version, statistics,
+    MembershipRequest, RingRequest, add_membership, bypass_qdisc, drop_membership,
+    frames_have_offsets, ignore_outgoing, packets_have_vnet_headers, set_reserve, set_rx_ring,
+    set_tx_ring, set_version, skip_refused_frames, statistics,
 };

@@ -8,7 +8,7 @@ use linux_raw_sys::if_packet::sockaddr_ll;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::addr::{SocketAddrArg, SocketAddrLen, SocketAddrOpaque};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, getsockname, socket_with};
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, getsockname, socket_with};
 use static_assertions::const_assert_eq;
 
 /// A `struct sockaddr_ll` as an argument.
@@ -27,14 +27,9 @@ unsafe impl SocketAddrArg for LinkAddress {
     }
 }
 
-/// `socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)`: with protocol 0 no packet can arrive.
-pub(crate) fn open() -> Result<OwnedFd, Errno> {
-    socket_with(
-        AddressFamily::PACKET,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        None,
-    )
+/// `socket(AF_PACKET, kind | SOCK_CLOEXEC, 0)`: with protocol 0 no packet can arrive.
+pub(crate) fn open(kind: SocketType) -> Result<OwnedFd, Errno> {
+    socket_with(AddressFamily::PACKET, kind, SocketFlags::CLOEXEC, None)
 }
 
 /// Binds to an interface and a protocol (host byte order), from which moment on packets arrive.
@@ -51,6 +46,11 @@ pub(crate) fn bind(fd: BorrowedFd<'_>, interface: i32, protocol: u16) -> Result<
     rustix::net::bind(fd, &LinkAddress(address))
 }
 
+/// `sendto` without bytes or address: the kernel sends what the transmit ring holds, and waits for nothing.
+pub(crate) fn send_ring(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    rustix::net::send(fd, &[], SendFlags::DONTWAIT).map(drop)
+}
+
 /// The index of the bound interface; -1 once that interface is gone.
 pub(crate) fn bound_interface(fd: BorrowedFd<'_>) -> Result<i32, Errno> {
     let address = getsockname(fd)?;
@@ -62,4 +62,11 @@ pub(crate) fn bound_interface(fd: BorrowedFd<'_>) -> Result<i32, Errno> {
     // SAFETY: the storage is larger than `sockaddr_ll` and aligned for it, and at least the bytes up
     // to the end of `sll_ifindex` were written; only that field is read.
     Ok(unsafe { (*address.as_ptr().cast::<sockaddr_ll>()).sll_ifindex })
+}
+
+/// A descriptor of its own for the same socket.
+pub(crate) fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    // 0 to 2 are not for sockets, even where nobody has them open.
+    const LOWEST: i32 = 3;
+    rustix::io::fcntl_dupfd_cloexec(fd, LOWEST)
 }

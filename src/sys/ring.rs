@@ -1,22 +1,19 @@
-//! A receive ring and the mapping that it lies in.
+//! Rings and the mappings that they lie in.
 //!
 //! # Safety
 //!
-//! [`MappedRing`] makes one [`Ring`] of its [`Mapping`], of exactly the size that the kernel was asked
-//! for. Both live and die together, so the slots are valid as long as the ring and whatever borrows
-//! it. The other side of the ring is the kernel, which keeps to the protocol.
+//! [`MappedRing`] and [`MappedTxRing`] make one ring of their [`Mapping`], which has the size that the
+//! kernel was asked for. Both live and die together, so the slots are valid as long as the ring and
+//! whatever borrows it. The other side of the ring is the kernel, which keeps to the protocol.
 
 use core::num::NonZeroU32;
 
-use rustix::fd::BorrowedFd;
 #[cfg(feature = "alloc")]
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::Mapping;
-use crate::abi::packet::block;
-use crate::error::{Error, Operation};
-use crate::geometry::InvalidGeometry;
-use crate::handoff::Ring;
+use crate::abi::packet::{block, frame};
+use crate::handoff::{Ring, TxRing};
 use crate::sync::{Layout, Memory};
 
 /// A receive ring in the mapping of its socket.
@@ -31,24 +28,15 @@ pub(crate) struct MappedRing {
 }
 
 impl MappedRing {
-    /// Maps the ring that the kernel has made for `fd`: `count` blocks of `block_size` bytes.
-    pub(crate) fn new(
-        fd: BorrowedFd<'_>,
-        block_size: u32,
-        count: NonZeroU32,
-    ) -> Result<Self, Error> {
+    /// The ring of `count` blocks of `block_size` bytes that the kernel has made in `mapping`.
+    ///
+    /// # Panics
+    ///
+    /// Where the mapping has not that size.
+    pub(crate) fn new(mapping: Mapping, block_size: u32, count: NonZeroU32) -> Self {
         let bytes = u64::from(block_size) * u64::from(count.get());
-        let Ok(len) = usize::try_from(bytes) else {
-            return Err(InvalidGeometry::RingTooLarge.into());
-        };
-        let mapping = Mapping::new(fd, len).map_err(Error::system(Operation::MapRing { bytes }))?;
-        mapping
-            .keep_from_children()
-            .map_err(Error::system(Operation::KeepFromChildren))?;
-        let layout = Layout {
-            stride: block_size as usize,
-            word: block::STATUS,
-        };
+        assert_eq!(mapping.len() as u64, bytes, "the size of the ring");
+        let layout = Layout::new(block_size as usize, block::STATUS);
         // SAFETY: the mapping has `count` blocks of `block_size` bytes, a multiple of the page size,
         // and the word at 8 is aligned; the kernel and the blocks made here are the only ones to
         // touch them.
@@ -56,7 +44,7 @@ impl MappedRing {
         // SAFETY: `memory` has `count` slots, and `mapping` lives as long as the ring beside it; it is
         // the only ring of this mapping.
         let ring = unsafe { Ring::new(memory, count) };
-        Ok(Self { ring, mapping })
+        Self { ring, mapping }
     }
 
     pub(crate) fn ring(&mut self) -> &mut Ring {
@@ -72,6 +60,44 @@ impl MappedRing {
         };
         // SAFETY: the memory of the ring is the mapping, which now lives in the owner.
         unsafe { self.ring.into_shared(owner) }
+    }
+}
+
+/// A transmit ring in the mapping of its socket.
+#[derive(Debug)]
+pub(crate) struct MappedTxRing {
+    ring: TxRing,
+    #[expect(dead_code, reason = "owns the memory of the ring")]
+    mapping: Mapping,
+}
+
+impl MappedTxRing {
+    /// The ring of frames that the kernel has made in `mapping`, untouched so far: as many as fit
+    /// whole into blocks of `block_size` bytes.
+    ///
+    /// # Panics
+    ///
+    /// Where the mapping holds no block, or a block no frame.
+    pub(crate) fn new(mapping: Mapping, frame_size: u32, block_size: u32) -> Self {
+        let [frame_size, block_size] = [frame_size, block_size].map(|size| size as usize);
+        let count = mapping.len() / block_size * (block_size / frame_size);
+        let count = u32::try_from(count).ok().and_then(NonZeroU32::new);
+        let count = count.expect("a ring of 1 to 4,294,967,295 frames");
+        let layout = Layout::new(frame_size, frame::STATUS)
+            .in_blocks(block_size)
+            .lending_from(frame::DATA.into());
+        // SAFETY: so many frames lie in the mapping, at multiples of 16 in blocks that begin at pages;
+        // the word at 20 is aligned; the kernel and the ring made here are the only ones to touch them.
+        let memory = unsafe { Memory::new(mapping.base(), layout) };
+        // SAFETY: the mapping lives as long as the ring beside it; the header lies before what is lent,
+        // and the word is none of its fields. The kernel made the memory of zeros, and sends inside a
+        // system call. It is the only ring of this mapping.
+        let ring = unsafe { TxRing::new(memory, frame::HEADER, frame::DATA, count) };
+        Self { ring, mapping }
+    }
+
+    pub(crate) fn ring(&mut self) -> &mut TxRing {
+        &mut self.ring
     }
 }
 

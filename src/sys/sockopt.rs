@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! [`set`] hands the kernel a pointer to a whole value of a type without padding, which the kernel
+//! [`set_at`] hands the kernel a pointer to a whole value of a type without padding, which the kernel
 //! only reads. [`statistics`] hands it a pointer to a structure of the size that it is told.
 
 use core::ffi::c_int;
@@ -28,13 +28,23 @@ impl OptionValue for RingRequest {}
 impl OptionValue for MembershipRequest {}
 
 /// `setsockopt(fd, SOL_PACKET, name, value)`.
-fn set<T: OptionValue>(fd: BorrowedFd<'_>, name: u32, value: &T) -> Result<(), Errno> {
+pub(super) fn set<T: OptionValue>(fd: BorrowedFd<'_>, name: u32, value: &T) -> Result<(), Errno> {
+    set_at(fd, linux_raw_sys::net::SOL_PACKET, name, value)
+}
+
+/// `setsockopt(fd, level, name, value)`.
+pub(super) fn set_at<T: OptionValue>(
+    fd: BorrowedFd<'_>,
+    level: u32,
+    name: u32,
+    value: &T,
+) -> Result<(), Errno> {
     // SAFETY: the kernel reads `size_of::<T>()` initialised bytes from `value` and writes nothing.
     let done = unsafe {
         syscall!(
             Sysno::setsockopt,
             fd.as_raw_fd(),
-            linux_raw_sys::net::SOL_PACKET,
+            level,
             name,
             core::ptr::from_ref(value),
             size_of::<T>()
@@ -65,6 +75,31 @@ pub(crate) fn ignore_outgoing(fd: BorrowedFd<'_>) -> Result<(), Errno> {
 /// `PACKET_RX_RING`: makes the ring, or frees it where `block_nr` is zero.
 pub(crate) fn set_rx_ring(fd: BorrowedFd<'_>, request: &RingRequest) -> Result<(), Errno> {
     set(fd, raw::PACKET_RX_RING, request)
+}
+
+/// `PACKET_TX_RING`: makes the ring, or frees it where `block_nr` is zero.
+pub(crate) fn set_tx_ring(fd: BorrowedFd<'_>, request: &RingRequest) -> Result<(), Errno> {
+    set(fd, raw::PACKET_TX_RING, request)
+}
+
+/// `PACKET_LOSS`: frames that the kernel refuses are skipped. Refused (EBUSY) once there is a ring.
+pub(crate) fn skip_refused_frames(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    set(fd, raw::PACKET_LOSS, &1_u32)
+}
+
+/// `PACKET_TX_HAS_OFF`: each frame says where its packet begins. Ignored once there is a ring.
+pub(crate) fn frames_have_offsets(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    set(fd, raw::PACKET_TX_HAS_OFF, &1_u32)
+}
+
+/// `PACKET_VNET_HDR`: a `virtio_net_hdr` lies before each packet. Refused (EBUSY) once there is a ring.
+pub(crate) fn packets_have_vnet_headers(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    set(fd, raw::PACKET_VNET_HDR, &1_u32)
+}
+
+/// `PACKET_QDISC_BYPASS`: packets go to the driver directly.
+pub(crate) fn bypass_qdisc(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    set(fd, raw::PACKET_QDISC_BYPASS, &1_u32)
 }
 
 /// `PACKET_ADD_MEMBERSHIP`.

@@ -1,6 +1,7 @@
 //! The production walk over a whole ring, held against the oracle.
 
 use core::ops::{ControlFlow, Range};
+use core::time::Duration;
 
 use packet_ring::handoff::{HELD, Handle, USER};
 use packet_ring::packet::{Block, Direction, Geometry, Packet, Position, TimestampSource};
@@ -109,9 +110,10 @@ fn walk<H: Handle>(block: &mut Block<H>, place: &Range<usize>, expected: &Readin
     assert_eq!(block.packet_count(), header.count);
     assert_eq!(block.used_bytes(), header.used);
     assert_eq!(block.sequence(), header.sequence);
-    let (first, last) = block.times();
-    let times = [first, last].map(|time| (time.seconds, time.nanoseconds));
-    assert_eq!(times, header.times);
+    let times = header
+        .times
+        .map(|(seconds, nanoseconds)| Duration::new(seconds.into(), nanoseconds));
+    assert_eq!(block.times(), times.into());
     assert_eq!(within(place, block.private_area()), header.private_area);
     assert_eq!(within(place, block.private_area_mut()), header.private_area);
 

@@ -49,10 +49,7 @@ impl HeapRing {
             base.as_ptr()
                 .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
         };
-        let slots = sync::Layout {
-            stride: block_size,
-            word: STATUS,
-        };
+        let slots = sync::Layout::new(block_size, STATUS);
         // SAFETY: `count` slots of `block_size` bytes, initialised, aligned to a page; nobody else
         // has the memory.
         let memory = unsafe { Memory::new(base, slots) };

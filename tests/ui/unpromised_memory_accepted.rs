@@ -11,10 +11,7 @@ use packet_ring::sync::{Layout, Memory};
 /// As for `Memory::new` and `Ring::new`.
 #[allow(dead_code)]
 unsafe fn ring(address: NonNull<u8>, blocks: NonZeroU32) -> Ring {
-    let layout = Layout {
-        stride: 4096,
-        word: 8,
-    };
+    let layout = Layout::new(4096, 8);
     // SAFETY: the caller's promise.
     let memory = unsafe { Memory::new(address, layout) };
     // SAFETY: the caller's promise.

@@ -7,10 +7,7 @@ use packet_ring::handoff::Ring;
 use packet_ring::sync::{Layout, Memory};
 
 fn memory(address: NonNull<u8>) -> Memory {
-    let layout = Layout {
-        stride: 4096,
-        word: 8,
-    };
+    let layout = Layout::new(4096, 8);
     Memory::new(address, layout) //~ [E0133]
 }
 

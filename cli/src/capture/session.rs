@@ -13,10 +13,10 @@ use super::sink::Sink;
 use super::{failure, frame_of, now};
 use crate::exit::Failure;
 use crate::interfaces;
-use crate::pcapng::Statistics;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::signals::Signals;
+use crate::writer::Statistics;
 
 /// The longest sleep: a signal that comes just before one is heard after it.
 const NAP: Duration = Duration::from_millis(250);

@@ -8,8 +8,8 @@ use crate::frame::Frame;
 use crate::interfaces::LinkType;
 use crate::json;
 use crate::line::Lines;
-use crate::pcapng::{self, Statistics};
 use crate::plan::{Plan, Target};
+use crate::writer::{self, Statistics};
 
 /// Bytes of lines that go out at once.
 const LINES: usize = 64 << 10;
@@ -26,9 +26,10 @@ impl Sink {
     pub(super) fn open(plan: &Plan) -> Result<Self, Failure> {
         let stdout = || BufWriter::with_capacity(LINES, io::stdout());
         Ok(match &plan.target {
-            Target::File(path) => {
+            Target::File(path, format) => {
                 let interface = describe(plan);
-                let output = Output::create(path, plan.rotation, plan.stop.file_size, interface)?;
+                let size = plan.stop.file_size;
+                let output = Output::create(path, *format, plan.rotation, size, interface)?;
                 Self::File(Box::new(output))
             }
             Target::Lines(style, link_level) => {
@@ -81,9 +82,9 @@ impl Sink {
     }
 }
 
-fn describe(plan: &Plan) -> pcapng::Interface {
+fn describe(plan: &Plan) -> writer::Interface {
     let uname = rustix::system::uname();
-    pcapng::Interface {
+    writer::Interface {
         name: plan.interface.name.clone(),
         link_type: plan.link_type.number(),
         snap_length: plan.snap_length,

@@ -9,6 +9,8 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use packet_ring_lab::suite::TestResult;
+use packet_ring_lab::{Injector, LabError, VethOptions, VethPair, frame};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long anything may take that should be instant.
@@ -17,6 +19,20 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The tool under test.
 pub(crate) fn tool() -> Command {
     Command::new(env!("CARGO_BIN_EXE_packet-ring"))
+}
+
+/// A veth pair: frames go in at the near end, the tool listens at the far end.
+pub(crate) fn wire() -> Result<(VethPair, Injector), LabError> {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let injector = Injector::on(&pair.near)?;
+    Ok((pair, injector))
+}
+
+pub(crate) fn send(injector: &Injector, numbers: core::ops::Range<u64>, len: usize) -> TestResult {
+    for number in numbers {
+        injector.send(&frame::numbered_udp(number, len))?;
+    }
+    Ok(())
 }
 
 /// A directory of this test, removed when dropped.

@@ -1,0 +1,73 @@
+//! What a packet socket is asked for beside its ring.
+
+use rustix::fd::AsFd;
+use rustix::net::SocketType;
+
+use super::{Socket, TimestampSource};
+use crate::error::{Error, Operation};
+use crate::lifecycle::{Configured, Rings};
+use crate::sys::timestamp;
+
+impl<R: Rings> Socket<Configured<R>> {
+    /// Chooses who stamps packets. Each packet tells who did:
+    /// [`Packet::timestamp`](super::Packet::timestamp).
+    ///
+    /// - [`TimestampSource::Ring`] is what a socket starts with.
+    /// - [`TimestampSource::Software`] makes the kernel stamp packets when they enter or leave its
+    ///   network stack, before they wait for anything. It then stamps all packets of the machine, for
+    ///   as long as any socket wants it; so a socket that did not ask can see such stamps, too. It
+    ///   begins soon after this call.
+    /// - [`TimestampSource::Hardware`] takes the interface's stamps, of packets that it has stamped.
+    ///   It does so once it was told to (`ioctl(SIOCSHWTSTAMP)`, which `hwstamp_ctl` and `ptp4l` call),
+    ///   and by its own clock, which need not show UTC.
+    ///
+    /// Packets without the stamp that was asked for have one of those before it in this list.
+    /// `setsockopt(PACKET_TIMESTAMP)` (Linux 2.6.36) and `setsockopt(SO_TIMESTAMPING)`.
+    ///
+    /// No test shows hardware stamps: that takes an interface with a clock.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`].
+    #[doc(alias = "PACKET_TIMESTAMP")]
+    #[doc(alias = "SO_TIMESTAMPING")]
+    pub fn timestamp(&mut self, source: TimestampSource) -> Result<(), Error> {
+        let (reported, made) = match source {
+            TimestampSource::Ring => (0, 0),
+            TimestampSource::Software => (timestamp::SOFTWARE, timestamp::RX_SOFTWARE),
+            TimestampSource::Hardware => (timestamp::RAW_HARDWARE, 0),
+        };
+        timestamp::set_packet_timestamp(self.as_fd(), reported)
+            .map_err(Error::system(Operation::SetTimestamp))?;
+        timestamp::set_timestamping(self.as_fd(), made)
+            .map_err(Error::system(Operation::SetTimestamping))
+    }
+}
+
+/// Whether packets come with their link-layer header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkHeader {
+    /// They do: `SOCK_RAW`.
+    #[doc(alias = "SOCK_RAW")]
+    #[default]
+    Kept,
+    /// They begin with their network header: `SOCK_DGRAM`, "cooked" packets.
+    ///
+    /// The same program then reads every kind of link. [`Packet::protocol`](super::Packet::protocol)
+    /// says what the header is, [`Packet::source`](super::Packet::source) who sent the packet, and
+    /// [`Packet::vlan`](super::Packet::vlan) what tag it had, also where this host sent it (before
+    /// Linux 6.11 a sent packet's tag stays in its bytes). Lengths count from the network header on,
+    /// and a filter sees no more than the program does.
+    #[doc(alias = "SOCK_DGRAM")]
+    #[doc(alias = "cooked")]
+    Removed,
+}
+
+impl LinkHeader {
+    pub(super) const fn socket_type(self) -> SocketType {
+        match self {
+            Self::Kept => SocketType::RAW,
+            Self::Removed => SocketType::DGRAM,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Both rings on one socket.
+
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::net::SocketType;
+
+use super::rings::{PacketRings, Receives, Transmits, make};
+use super::rx::{BoundRx, MappedRx};
+use super::tx::{BoundTx, MappedTx};
+use super::{Geometry, Interface, Receiver, Rx, Socket, Transmitter, Tx};
+use crate::error::{Error, Operation};
+use crate::lifecycle::{Bound, Failed, Rings, Sealed};
+use crate::sys;
+
+/// A receive and a transmit ring that are wanted on one socket.
+///
+/// The socket does not receive what it transmits itself. Both rings lie in one mapping, the receive
+/// ring first. Sending needs link-layer headers: of a socket with
+/// [`LinkHeader::Removed`](super::LinkHeader::Removed) the kernel refuses every frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RxTx {
+    rx: Rx,
+    tx: Tx,
+}
+
+impl RxTx {
+    /// Both rings.
+    #[must_use]
+    pub const fn new(rx: Rx, tx: Tx) -> Self {
+        Self { rx, tx }
+    }
+}
+
+impl Sealed for RxTx {}
+impl Rings for RxTx {
+    type Mapped = MappedRxTx;
+    type Bound = BoundRxTx;
+}
+
+impl PacketRings for RxTx {
+    fn socket_type(&self) -> SocketType {
+        self.rx.socket_type()
+    }
+
+    fn configure(&self, fd: BorrowedFd<'_>) -> Result<(), Error> {
+        self.rx.configure(fd)?;
+        self.tx.configure(fd)
+    }
+
+    fn map(self, fd: BorrowedFd<'_>) -> Result<MappedRxTx, Error> {
+        // The vnet header is the socket's: it lies before each received packet too, and takes room there.
+        let wanted = self.rx.geometry();
+        wanted.reserve(
+            wanted
+                .reserve_bytes()
+                .saturating_add(self.tx.vnet_header_bytes()),
+        )?;
+        let mapping = make(fd, &[self.rx.ring_request(), self.tx.ring_request()])?;
+        // The mapping has both rings' bytes, so each fits the address space.
+        let (rx, tx) = mapping.split_at(self.rx.geometry().bytes() as usize);
+        let rx = self.rx.mapped(rx);
+        let protocol = Rx::bind_protocol(&rx);
+        Ok(MappedRxTx {
+            rx,
+            tx: self.tx.mapped(tx, protocol),
+        })
+    }
+
+    fn bind_protocol(mapped: &MappedRxTx) -> u16 {
+        Rx::bind_protocol(&mapped.rx)
+    }
+
+    fn into_bound(mapped: MappedRxTx, interface: Interface) -> BoundRxTx {
+        BoundRxTx {
+            rx: Rx::into_bound(mapped.rx, interface),
+            tx: Tx::into_bound(mapped.tx, interface),
+        }
+    }
+
+    fn interface(bound: &BoundRxTx) -> Interface {
+        Rx::interface(&bound.rx)
+    }
+
+    fn rebind(
+        bound: &mut BoundRxTx,
+        fd: BorrowedFd<'_>,
+        interface: Interface,
+    ) -> Result<(), Error> {
+        Rx::rebind(&mut bound.rx, fd, interface)
+    }
+}
+
+impl Receives for RxTx {
+    fn geometry(&self) -> &Geometry {
+        self.rx.geometry()
+    }
+
+    fn receiver<'r>(bound: &'r mut BoundRxTx, fd: BorrowedFd<'r>) -> Receiver<'r> {
+        Rx::receiver(&mut bound.rx, fd)
+    }
+}
+
+impl Transmits for RxTx {
+    fn transmitter<'t>(bound: &'t mut BoundRxTx, fd: BorrowedFd<'t>) -> Transmitter<'t> {
+        Tx::transmitter(&mut bound.tx, fd)
+    }
+}
+
+/// Two mapped rings.
+#[derive(Debug)]
+pub struct MappedRxTx {
+    rx: MappedRx,
+    tx: MappedTx,
+}
+
+/// Two rings at an interface.
+#[derive(Debug)]
+pub struct BoundRxTx {
+    rx: BoundRx,
+    tx: BoundTx,
+}
+
+/// The receiving and the transmitting part of one socket, each with its own ring.
+pub type Halves = (Socket<Bound<Rx>>, Socket<Bound<Tx>>);
+
+impl Socket<Bound<RxTx>> {
+    /// Both halves at once, for as long as the socket is borrowed: a received packet and a frame to
+    /// answer in can be held together.
+    #[inline]
+    pub fn split(&mut self) -> (Receiver<'_>, Transmitter<'_>) {
+        let (rings, fd) = self.parts();
+        (
+            Rx::receiver(&mut rings.rx, fd),
+            Tx::transmitter(&mut rings.tx, fd),
+        )
+    }
+
+    /// Parts the socket into two that are owned apart, for threads and tasks that are `'static`.
+    ///
+    /// Each unmaps its own ring and closes its own descriptor of the one socket, which lives until both
+    /// are gone. `fcntl(F_DUPFD_CLOEXEC)`. Binding the receiving half to another interface moves the
+    /// transmitting half too. Link state and statistics belong to the receiving half; the transmitting
+    /// half learns of the link where it [kicks](Transmitter::kick).
+    ///
+    /// # Errors
+    ///
+    /// Gives the socket back, with [`Error::System`]: EMFILE where the process has no descriptor left.
+    pub fn into_split(self) -> Result<Halves, Failed<Self>> {
+        let second = match sys::duplicate(self.as_fd()) {
+            Ok(second) => second,
+            Err(errno) => {
+                let error = Error::system(Operation::DuplicateDescriptor)(errno);
+                return Err(Failed::new(error, self));
+            }
+        };
+        let Bound { rings, fd } = self.into_state();
+        Ok((
+            Socket::from_state(Bound {
+                rings: rings.rx,
+                fd,
+            }),
+            Socket::from_state(Bound {
+                rings: rings.tx,
+                fd: second,
+            }),
+        ))
+    }
+}

@@ -1,0 +1,264 @@
+//! Filling frames, having them sent, and learning what became of them.
+
+use core::time::Duration;
+
+use rustix::event::{Timespec, poll};
+use rustix::fd::BorrowedFd;
+use rustix::io::Errno;
+
+use super::tx_frame::Format;
+use super::{Timestamp, TimestampSource, TxFrame};
+use crate::abi::packet::PacketStatus;
+use crate::error::{Error, Operation, Unsent};
+use crate::handoff::TxRing;
+use crate::sys;
+use crate::wait::{Deadline, OnSignal, Wake};
+
+/// The state of a bound transmit ring that lies in the program alone.
+#[derive(Debug)]
+pub(super) struct State {
+    format: Format,
+    /// Why the kernel refused the frame that it stops at.
+    refusal: Errno,
+}
+
+impl State {
+    pub(super) fn new(format: Format) -> Self {
+        Self {
+            format,
+            refusal: Errno::INVAL,
+        }
+    }
+}
+
+/// A frame that came back from the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// The frame's number, from 0, in the order in which frames were handed over.
+    pub frame: u64,
+    /// When it was sent, where the kernel or the interface stamps frames.
+    pub timestamp: Option<Timestamp>,
+}
+
+/// Fills and sends the frames of a borrowed socket.
+///
+/// Frames are handed over one by one and sent in the order of the ring by the next
+/// [`kick`](Self::kick). Whoever fills frames also kicks: `&mut` sees to it, for the kernel reads what
+/// a frame holds without a barrier of its own.
+#[derive(Debug)]
+pub struct Transmitter<'t> {
+    ring: &'t mut TxRing,
+    state: &'t mut State,
+    fd: BorrowedFd<'t>,
+}
+
+impl<'t> Transmitter<'t> {
+    pub(super) fn new(ring: &'t mut TxRing, state: &'t mut State, fd: BorrowedFd<'t>) -> Self {
+        Self { ring, state, fd }
+    }
+
+    /// The next frame to be filled; `None` while the kernel has them all. No system call.
+    ///
+    /// A frame that was dropped unsent is handed out again. Completions that nobody asked for are
+    /// passed over where their frames are needed.
+    #[inline]
+    pub fn reserve(&mut self) -> Option<TxFrame<'_>> {
+        let format = self.state.format;
+        self.ring.reserve().map(|guard| TxFrame::new(guard, format))
+    }
+
+    /// Has the kernel send what was handed over, and says how many frames it took.
+    ///
+    /// One `sendto` with `MSG_DONTWAIT`; none where nothing is queued. The kernel may take fewer than are
+    /// queued, since the socket's send buffer (`SO_SNDBUF`) bounds what is under way: kick again once
+    /// frames came back, or [`drain`](Self::drain).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsent`] names the frame at which the kernel stopped and why; the frames before it were
+    /// taken. A frame that was [refused](Self::refused) stops the ring until it is mended or
+    /// [recalled](Self::recall); any other stays queued and goes out with a later kick.
+    #[doc(alias = "sendto")]
+    pub fn kick(&mut self) -> Result<u32, Error> {
+        self.ring.look();
+        let Some(head) = self.ring.head() else {
+            return Ok(0);
+        };
+        if head.refused {
+            return Err(Error::unsent(head.number, self.state.refusal));
+        }
+        let sent = sys::send_ring(self.fd);
+        let queued = self.ring.queued();
+        self.ring.look();
+        let taken = queued - self.ring.queued();
+        let stopped_at = self.ring.head();
+        match (sent, stopped_at) {
+            // The send buffer is full, or a signal came first: nothing is wrong with the frame.
+            (Ok(()) | Err(Errno::AGAIN | Errno::INTR), _) => Ok(taken),
+            (Err(errno), Some(head)) => {
+                if head.refused {
+                    self.state.refusal = errno;
+                }
+                Err(Error::unsent(head.number, errno))
+            }
+            // The error is of none of our frames.
+            (Err(errno), None) => Err(Error::System {
+                operation: Operation::Kick,
+                errno,
+            }),
+        }
+    }
+
+    /// The frame at which the kernel stopped because it cannot be sent as it is; `None` where there is
+    /// none.
+    ///
+    /// It holds what it was sent with. Mend it and send it again: it goes out in its old place.
+    pub fn refused(&mut self) -> Option<TxFrame<'_>> {
+        let format = self.state.format;
+        self.ring.refused().map(|guard| TxFrame::new(guard, format))
+    }
+
+    /// Takes back the frames that the kernel has not taken, the refused one among them, and says how
+    /// many. The next reserved frame has the number of the first of them.
+    pub fn recall(&mut self) -> u32 {
+        self.ring.recall()
+    }
+
+    /// The next frame that came back, in the order in which they were sent; `None` where the oldest is
+    /// still out. No system call.
+    ///
+    /// A frame comes back when the interface is done with it, and with
+    /// [`Refusal::Skip`](super::Refusal::Skip) also when it was passed over.
+    #[inline]
+    pub fn next_completion(&mut self) -> Option<Completion> {
+        let completion = self.ring.next_completion()?;
+        let status = PacketStatus::from_bits_retain(completion.status);
+        let source = if status.contains(PacketStatus::TIMESTAMP_HARDWARE) {
+            Some(TimestampSource::Hardware)
+        } else if status.contains(PacketStatus::TIMESTAMP_SOFTWARE) {
+            Some(TimestampSource::Software)
+        } else {
+            None
+        };
+        let (seconds, nanoseconds) = completion.stamp;
+        Some(Completion {
+            frame: completion.number,
+            timestamp: source.map(|source| Timestamp {
+                seconds,
+                nanoseconds,
+                source,
+            }),
+        })
+    }
+
+    /// Sleeps until a frame can be reserved or the deadline has passed, kicking what is queued.
+    ///
+    /// The kernel does not tell when a frame comes back: poll calls a socket writable while its ring is
+    /// full. So this sleeps in naps, of 50 us at first and of 5 ms at last (`ppoll` without descriptors).
+    ///
+    /// # Errors
+    ///
+    /// As [`kick`](Self::kick), at once where a frame was refused or the link is down or gone; that the
+    /// interface's queue is full ([`Unsent::NoBuffers`]) is an error only when the deadline has passed.
+    pub fn wait(&mut self, deadline: Deadline, on_signal: OnSignal) -> Result<Wake, Error> {
+        self.settle(deadline, on_signal, |ring| {
+            ring.queued() + ring.in_flight() < ring.count().get()
+        })
+    }
+
+    /// Sleeps until every frame came back or the deadline has passed, kicking what is queued.
+    ///
+    /// It sleeps as [`wait`](Self::wait) does, and passes over completions that nobody asked for.
+    /// What is still out at the deadline, [`queued`](Self::queued) and [`in_flight`](Self::in_flight)
+    /// tell.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait).
+    pub fn drain(&mut self, deadline: Deadline, on_signal: OnSignal) -> Result<Wake, Error> {
+        self.settle(deadline, on_signal, |ring| {
+            ring.queued() + ring.in_flight() == 0
+        })
+    }
+
+    fn settle(
+        &mut self,
+        deadline: Deadline,
+        on_signal: OnSignal,
+        is_enough: impl Fn(&TxRing) -> bool,
+    ) -> Result<Wake, Error> {
+        let mut naps = Naps::START;
+        loop {
+            let kicked = self.kick();
+            while !is_enough(self.ring) && self.ring.next_completion().is_some() {}
+            if is_enough(self.ring) {
+                return Ok(Wake::Ready);
+            }
+            let busy = match kicked {
+                Err(Error::Unsent {
+                    why: Unsent::NoBuffers,
+                    ..
+                })
+                | Ok(_) => deadline.has_passed(),
+                Err(_) => true,
+            };
+            if busy {
+                return kicked.map(|_| Wake::TimedOut);
+            }
+            match naps.sleep(deadline) {
+                Err(Errno::INTR) if on_signal == OnSignal::Return => return Ok(Wake::Interrupted),
+                Ok(()) | Err(Errno::INTR) => {}
+                Err(errno) => {
+                    return Err(Error::System {
+                        operation: Operation::Wait,
+                        errno,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Frames that were handed over and that the kernel was not seen to take.
+    #[must_use]
+    pub fn queued(&self) -> u32 {
+        self.ring.queued()
+    }
+
+    /// Frames that the kernel has taken and that were not seen to come back.
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        self.ring.in_flight()
+    }
+
+    /// How many frames came back since the ring was made.
+    #[must_use]
+    pub fn completed(&self) -> u64 {
+        self.ring.completed()
+    }
+
+    /// The socket, for an executor's own handle over it.
+    ///
+    /// Do not wait for it to be writable: it nearly always is, and says nothing of free frames.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'t> {
+        self.fd
+    }
+}
+
+/// Sleeps that grow longer.
+struct Naps(Duration);
+
+impl Naps {
+    const START: Self = Self(Duration::from_micros(50));
+    const LONGEST: Duration = Duration::from_millis(5);
+
+    fn sleep(&mut self, deadline: Deadline) -> Result<(), Errno> {
+        let nap = Timespec {
+            tv_sec: 0,
+            tv_nsec: self.0.subsec_nanos().into(),
+        };
+        self.0 = (self.0 * 2).min(Self::LONGEST);
+        let nap = deadline.remaining().map_or(nap, |left| left.min(nap));
+        poll(&mut [], Some(&nap)).map(drop)
+    }
+}

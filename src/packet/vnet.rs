@@ -1,0 +1,85 @@
+//! What a packet asks of the interface that sends it.
+
+/// A `struct virtio_net_hdr`: checksum and segmentation that are left to the interface, or to the
+/// kernel where the interface cannot.
+///
+/// ```
+/// use packet_ring::packet::{Segmentation, VnetHeader};
+///
+/// // TCP over IPv4 in Ethernet, to be cut into segments of 1,448 bytes: the TCP header begins at 34,
+/// // has its checksum 16 bytes further on, and ends at 66.
+/// let header = VnetHeader::NONE
+///     .checksum(34, 16)
+///     .segments(Segmentation::TcpIpv4, 1448, 66);
+/// ```
+#[doc(alias = "virtio_net_hdr")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VnetHeader {
+    flags: u8,
+    segmentation: u8,
+    header_len: u16,
+    segment_size: u16,
+    checksum_start: u16,
+    checksum_offset: u16,
+}
+
+/// What a large packet is cut into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Segmentation {
+    /// TCP over IPv4: `VIRTIO_NET_HDR_GSO_TCPV4`.
+    TcpIpv4,
+    /// TCP over IPv6: `VIRTIO_NET_HDR_GSO_TCPV6`.
+    TcpIpv6,
+    /// UDP datagrams: `VIRTIO_NET_HDR_GSO_UDP_L4`, Linux 6.2.
+    Udp,
+}
+
+impl VnetHeader {
+    /// Bytes before each packet.
+    pub const SIZE: u16 = 10;
+
+    /// Asks for nothing: the packet is sent as it is.
+    pub const NONE: Self = Self {
+        flags: 0,
+        segmentation: 0,
+        header_len: 0,
+        segment_size: 0,
+        checksum_start: 0,
+        checksum_offset: 0,
+    };
+
+    /// Asks for a checksum over the packet from byte `start` on, stored `offset` bytes behind that.
+    ///
+    /// The place of the checksum holds the sum of the pseudo header. `VIRTIO_NET_HDR_F_NEEDS_CSUM`.
+    #[must_use]
+    pub const fn checksum(mut self, start: u16, offset: u16) -> Self {
+        const NEEDS_CHECKSUM: u8 = 1;
+        self.flags |= NEEDS_CHECKSUM;
+        self.checksum_start = start;
+        self.checksum_offset = offset;
+        self
+    }
+
+    /// Has the packet cut into segments that carry at most `size` bytes behind the first `header_len`
+    /// bytes, which each of them repeats. Needs [`checksum`](Self::checksum).
+    #[must_use]
+    pub const fn segments(mut self, kind: Segmentation, size: u16, header_len: u16) -> Self {
+        self.segmentation = match kind {
+            Segmentation::TcpIpv4 => 1,
+            Segmentation::TcpIpv6 => 4,
+            Segmentation::Udp => 5,
+        };
+        self.segment_size = size;
+        self.header_len = header_len;
+        self
+    }
+
+    /// As the kernel reads it, in this machine's byte order.
+    pub(super) fn bytes(self) -> [u8; Self::SIZE as usize] {
+        let [a, b] = self.header_len.to_ne_bytes();
+        let [c, d] = self.segment_size.to_ne_bytes();
+        let [e, f] = self.checksum_start.to_ne_bytes();
+        let [g, h] = self.checksum_offset.to_ne_bytes();
+        [self.flags, self.segmentation, a, b, c, d, e, f, g, h]
+    }
+}
