@@ -5,6 +5,7 @@
 //! call, and [`TxFrame`]s to be filled and sent. See the [kernel's document](https://docs.kernel.org/networking/packet_mmap.html).
 
 mod block;
+mod filter;
 mod frame_geometry;
 mod geometry;
 mod interface;

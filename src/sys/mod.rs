@@ -11,7 +11,7 @@ mod ring;
 mod sockopt;
 pub(crate) mod timestamp;
 
-pub(crate) use filter::attach_filter;
+pub(crate) use filter::{attach_ebpf, attach_filter, detach_filter, lock_filter, wait_for_readers};
 pub(crate) use link::{is_up, name_to_index};
 pub(crate) use mapping::Mapping;
 pub(crate) use packet::{bind, bound_interface, duplicate, open, send_ring};
