@@ -39,6 +39,15 @@ pub enum Error {
     Corrupt,
     /// The filter with the snap length woven in has more than 4,096 instructions (`BPF_MAXINSNS`).
     FilterTooLong,
+    /// An eBPF program decides alone how much of a packet is kept: it cannot be held to the snap length
+    /// that the geometry has.
+    SnapLengthNotKept,
+    /// The new filter is in force, and at the deadline the ring still held packets that an earlier one
+    /// had let pass.
+    OldPackets {
+        /// How many there are: no more than these, the next to be handed out, are of an earlier filter.
+        packets: u32,
+    },
     /// No interface here has the name, which has 1 to 15 bytes, or the index.
     NoSuchInterface,
     /// The kernel stopped at a frame that was to be sent. The frames before it were taken.
@@ -84,6 +93,14 @@ pub enum Operation {
     SetOrigdev,
     /// `setsockopt(SO_ATTACH_FILTER)`.
     AttachFilter,
+    /// `setsockopt(SO_ATTACH_BPF)`.
+    AttachEbpf,
+    /// `setsockopt(SO_DETACH_FILTER)`.
+    DetachFilter,
+    /// `setsockopt(SO_LOCK_FILTER)`.
+    LockFilter,
+    /// `membarrier(MEMBARRIER_CMD_GLOBAL)`, once the new filter was attached.
+    WaitForOldFilter,
     /// `setsockopt(PACKET_RX_RING)`.
     SetRing {
         /// The size of the ring that was asked for.
@@ -169,6 +186,10 @@ impl fmt::Display for Operation {
             Self::SetTimestamp => f.write_str("setsockopt(PACKET_TIMESTAMP)"),
             Self::SetTimestamping => f.write_str("setsockopt(SO_TIMESTAMPING)"),
             Self::AttachFilter => f.write_str("setsockopt(SO_ATTACH_FILTER)"),
+            Self::AttachEbpf => f.write_str("setsockopt(SO_ATTACH_BPF)"),
+            Self::DetachFilter => f.write_str("setsockopt(SO_DETACH_FILTER)"),
+            Self::LockFilter => f.write_str("setsockopt(SO_LOCK_FILTER)"),
+            Self::WaitForOldFilter => f.write_str("membarrier(MEMBARRIER_CMD_GLOBAL)"),
             Self::SetRing { bytes } => write!(f, "setsockopt(PACKET_RX_RING) of {bytes} bytes"),
             Self::MapRing { bytes } => write!(f, "mmap of a ring of {bytes} bytes"),
             Self::KeepFromChildren => f.write_str("madvise(MADV_DONTFORK)"),
@@ -214,6 +235,16 @@ fn remedy(operation: Operation, errno: Errno) -> &'static str {
         (Operation::MapRing { .. }, Errno::NOMEM | Errno::AGAIN) => {
             "; the address space, or RLIMIT_AS, is too small for the ring"
         }
+        (
+            Operation::AttachFilter | Operation::AttachEbpf | Operation::DetachFilter,
+            Errno::PERM,
+        ) => "; the socket's filter is locked",
+        (Operation::AttachEbpf, Errno::INVAL) => {
+            "; the descriptor is that of no eBPF program for sockets"
+        }
+        (Operation::WaitForOldFilter, Errno::INVAL | Errno::NOSYS) => {
+            "; it needs Linux 4.3, and no processor set apart with nohz_full"
+        }
         (Operation::AttachFilter, Errno::INVAL) => "; the kernel's checker refuses the program",
         (Operation::AttachFilter, Errno::NOMEM) => {
             "; the program is larger than net.core.optmem_max allows"
@@ -232,6 +263,7 @@ fn name(errno: Errno) -> Option<&'static str> {
         Errno::PERM => "EPERM",
         Errno::ACCESS => "EACCES",
         Errno::INTR => "EINTR",
+        Errno::NOENT => "ENOENT",
         Errno::NODEV => "ENODEV",
         Errno::NXIO => "ENXIO",
         Errno::NOMEM => "ENOMEM",
@@ -284,6 +316,13 @@ impl fmt::Display for Error {
             Self::FilterTooLong => f.write_str(
                 "the filter, with the snap length woven in, has more than 4096 instructions",
             ),
+            Self::SnapLengthNotKept => f.write_str(
+                "an eBPF program is not held to the snap length: let it return that, and ask for none",
+            ),
+            Self::OldPackets { packets } => write!(
+                f,
+                "the new filter is in force, but the ring still holds {packets} packets of an earlier one"
+            ),
             Self::NoSuchInterface => f.write_str("there is no such interface here"),
             Self::Unsent { frame, why } => {
                 write!(f, "frame {frame}: ")?;
@@ -324,9 +363,11 @@ mod with_std {
             let kind = match error {
                 Error::System { errno, .. } => std::io::Error::from(errno).kind(),
                 Error::Unsent { why, .. } => std::io::Error::from(why.errno()).kind(),
-                Error::Geometry(_) | Error::FilterTooLong | Error::FrameTooSmall { .. } => {
-                    ErrorKind::InvalidInput
-                }
+                Error::Geometry(_)
+                | Error::FilterTooLong
+                | Error::SnapLengthNotKept
+                | Error::FrameTooSmall { .. } => ErrorKind::InvalidInput,
+                Error::OldPackets { .. } => ErrorKind::TimedOut,
                 Error::LinkDown => std::io::Error::from(Errno::NETDOWN).kind(),
                 Error::LinkGone | Error::NoSuchInterface => ErrorKind::NotFound,
                 Error::Corrupt => ErrorKind::InvalidData,

@@ -16,6 +16,7 @@
 //! | `SO_BUSY_POLL`, `SO_PREFER_BUSY_POLL` | poll the driver's queue that a socket last received from, which the kernel notes for no packet socket |
 
 mod block;
+mod filter;
 mod frame_geometry;
 mod geometry;
 mod interface;

@@ -42,6 +42,10 @@ impl<'r> Receiver<'r> {
         Self { ring, fd, watch }
     }
 
+    pub(super) fn watch(&mut self) -> &mut Watch {
+        self.watch
+    }
+
     /// The next block that the kernel has filled. No system call.
     ///
     /// `None` where none is ready yet, where the block in turn is still out, and for good once the
@@ -51,7 +55,9 @@ impl<'r> Receiver<'r> {
         if self.ring.slots().is_corrupt() {
             return None;
         }
-        Block::check(self.ring.next_block()?, self.watch.shape())
+        let block = Block::check(self.ring.next_block()?, self.watch.shape())?;
+        self.watch.hand_out(block.packet_count());
+        Some(block)
     }
 
     /// The socket, for an executor's or an epoll's own handle over it.

@@ -33,13 +33,19 @@ impl SharedReceiver {
         }
     }
 
+    pub(super) fn fd_and_watch(&mut self) -> (BorrowedFd<'_>, &mut Watch) {
+        (self.ring.shared().owner().as_fd(), &mut self.watch)
+    }
+
     /// The next block that the kernel has filled: [`Receiver::next_block`](super::Receiver::next_block).
     #[inline]
     pub fn next_block(&mut self) -> Option<Block<handoff::Shared<Owner>>> {
         if self.ring.shared().is_corrupt() {
             return None;
         }
-        Block::check(self.ring.next_block()?, self.watch.shape())
+        let block = Block::check(self.ring.next_block()?, self.watch.shape())?;
+        self.watch.hand_out(block.packet_count());
+        Some(block)
     }
 
     /// Says whether the link is down or gone, or the ring corrupt:

@@ -9,7 +9,6 @@ use super::rings::{PacketRings, Receives, Transmits, bind};
 use super::rx::Rx;
 use super::{Block, Ended, Interface, Packet, Receiver, Statistics, Transmitter};
 use crate::abi::packet::record;
-use crate::bpf::{Instruction, Limited};
 use crate::error::{Error, Operation};
 use crate::handoff::Slots;
 use crate::lifecycle::{Bound, Configured, Failed, Mapped, Rings};
@@ -39,6 +38,10 @@ impl<S> Socket<S> {
 
     pub(super) fn into_state(self) -> S {
         self.state
+    }
+
+    pub(super) fn state(&self) -> &S {
+        &self.state
     }
 }
 
@@ -129,28 +132,6 @@ impl<R: PacketRings> Socket<Configured<R>> {
 }
 
 impl<R: Receives> Socket<Configured<R>> {
-    /// Attaches a filter, in place of the one that was there. No packet can have come before it.
-    ///
-    /// With a snap length the program's return values are held down to it; the program is copied to
-    /// the stack for that (32 KiB). `setsockopt(SO_ATTACH_FILTER)`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`]: EINVAL where the kernel's checker refuses the program, ENOMEM where it is
-    /// larger than `net.core.optmem_max` allows. [`Error::FilterTooLong`].
-    #[doc(alias = "SO_ATTACH_FILTER")]
-    pub fn attach_filter(&mut self, program: &[Instruction]) -> Result<(), Error> {
-        let fd = self.state.fd.as_fd();
-        let attached = match self.state.rings.geometry().snap_length_bytes() {
-            None => sys::attach_filter(fd, program),
-            Some(bytes) => {
-                let limited = Limited::new(program, bytes.get()).ok_or(Error::FilterTooLong)?;
-                sys::attach_filter(fd, limited.instructions())
-            }
-        };
-        attached.map_err(Error::system(Operation::AttachFilter))
-    }
-
     /// Receives no packet that this host sends. `setsockopt(PACKET_IGNORE_OUTGOING)`, Linux 4.20.
     ///
     /// # Errors

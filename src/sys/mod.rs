@@ -13,7 +13,7 @@ mod sockopt;
 pub(crate) mod timestamp;
 mod version;
 
-pub(crate) use filter::attach_filter;
+pub(crate) use filter::{attach_ebpf, attach_filter, detach_filter, lock_filter, wait_for_readers};
 pub(crate) use mapping::Mapping;
 pub(crate) use namespace::open_in;
 pub(crate) use packet::{bind, bound_interface, duplicate, open, send_ring};
