@@ -5,8 +5,8 @@ use core::cell::Cell;
 use packet_ring::handoff::{self, Slots};
 use packet_ring::lifecycle::{Bound, Configured, Failed, Mapped};
 use packet_ring::packet::{
-    Block, Fanout, FanoutGroup, FanoutMode, Geometry, Interface, Member, Membership,
-    MembershipGuard, Packet, Packets, Position, Receiver, RolloverStatistics, Rx, Socket,
+    Block, Fanout, FanoutGroup, FanoutMode, Geometry, Interface, LinkState, Member, Membership,
+    MembershipGuard, Packet, Packets, Position, Queues, Receiver, RolloverStatistics, Rx, Socket,
     Statistics,
 };
 use packet_ring::{Deadline, Error, InvalidGeometry, Operation};
@@ -39,6 +39,8 @@ assert_impl_all!(Rx: Send, Sync, Copy);
 assert_impl_all!(Position: Send, Sync, Copy);
 assert_impl_all!(Statistics: Send, Sync, Copy);
 assert_impl_all!(Interface: Send, Sync, Copy);
+assert_impl_all!(LinkState: Send, Sync, Copy);
+assert_impl_all!(Queues: Send, Sync, Copy);
 assert_impl_all!(Membership: Send, Sync, Copy);
 assert_impl_all!(Fanout: Send, Sync, Copy);
 assert_impl_all!(FanoutMode: Send, Sync, Copy);

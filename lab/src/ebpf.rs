@@ -5,6 +5,7 @@
 
 use core::mem::size_of;
 use core::ptr;
+use std::fs;
 
 use rustix::fd::{FromRawFd, OwnedFd, RawFd};
 use rustix::io::Errno;
@@ -17,14 +18,28 @@ use crate::LabError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(alias = "bpf_insn")]
 pub struct EbpfInstruction {
-    /// What it does.
-    pub code: u8,
-    /// The destination register in the low half, the source register in the high one.
-    pub registers: u8,
-    /// The offset of a jump or of memory.
-    pub offset: i16,
-    /// The operand.
-    pub immediate: i32,
+    code: u8,
+    registers: u8,
+    offset: i16,
+    immediate: i32,
+}
+
+impl EbpfInstruction {
+    /// An instruction that works on registers, with the offset of a jump or of memory and an operand.
+    pub const fn new(code: u8, destination: u8, source: u8, offset: i16, immediate: i32) -> Self {
+        // Bit fields: the first lies where the byte order begins.
+        let registers = if cfg!(target_endian = "little") {
+            source << 4 | destination
+        } else {
+            destination << 4 | source
+        };
+        Self {
+            code,
+            registers,
+            offset,
+            immediate,
+        }
+    }
 }
 
 /// The members of `union bpf_attr` that loading a program needs.
@@ -44,18 +59,33 @@ const PROG_LOAD: u32 = 5;
 /// `BPF_PROG_TYPE_SOCKET_FILTER`.
 const SOCKET_FILTER: u32 = 1;
 
-/// Loads a program of type `BPF_PROG_TYPE_SOCKET_FILTER`.
+/// Loads a program of type `BPF_PROG_TYPE_SOCKET_FILTER`; `None` for an ordinary user, root of a user
+/// namespace, whom the system keeps from it (`EPERM`).
 ///
 /// # Errors
-/// `EPERM` for an ordinary user, in a user namespace too.
+/// The host's root is told what the kernel answered, `EPERM` too.
 ///
 /// # References
 /// [bpf(2)](https://man7.org/linux/man-pages/man2/bpf.2.html)
-pub fn load_socket_filter(program: &[EbpfInstruction]) -> Result<OwnedFd, LabError> {
-    let doing = LabError::doing("load an eBPF program");
+pub fn load_socket_filter(program: &[EbpfInstruction]) -> Result<Option<OwnedFd>, LabError> {
+    match load(program) {
+        Ok(program) => Ok(Some(program)),
+        Err(Errno::PERM) if !is_root_of_the_host()? => Ok(None),
+        Err(errno) => Err(LabError::doing("load an eBPF program")(errno)),
+    }
+}
+
+/// Whether the process is in the host's user namespace: every user is mapped to itself.
+fn is_root_of_the_host() -> Result<bool, LabError> {
+    let map = fs::read_to_string("/proc/self/uid_map")
+        .map_err(LabError::doing_io("read the user namespace's map"))?;
+    Ok(map.split_whitespace().eq(["0", "0", "4294967295"]))
+}
+
+fn load(program: &[EbpfInstruction]) -> Result<OwnedFd, Errno> {
     let load = Load {
         program_type: SOCKET_FILTER,
-        instructions_count: u32::try_from(program.len()).map_err(|_| doing(Errno::TOOBIG))?,
+        instructions_count: u32::try_from(program.len()).map_err(|_| Errno::TOOBIG)?,
         instructions: program.as_ptr() as u64,
         license: c"GPL".as_ptr() as u64,
         log_level: 0,
@@ -72,7 +102,7 @@ pub fn load_socket_filter(program: &[EbpfInstruction]) -> Result<OwnedFd, LabErr
             size_of::<Load>()
         )
     };
-    let fd = loaded.map_err(|error| doing(Errno::from_raw_os_error(error.into_raw())))?;
+    let fd = loaded.map_err(|errno| Errno::from_raw_os_error(errno.into_raw()))?;
     // SAFETY: the kernel has just made this descriptor, and nobody else knows of it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }

@@ -37,6 +37,7 @@ mod error;
 pub mod frame;
 mod inject;
 mod link;
+mod macvlan;
 mod namespace;
 mod offload;
 pub mod procfs;

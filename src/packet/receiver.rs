@@ -7,7 +7,7 @@ use rustix::fd::BorrowedFd;
 use super::watch::{Readable, Watch};
 use super::{Block, Interface, Packet, Statistics};
 use crate::error::Error;
-use crate::handoff::{self, Slots};
+use crate::handoff::{self, Handle, Slots};
 use crate::lifecycle::Alone;
 use crate::wait::{Deadline, OnSignal, Wake};
 
@@ -50,6 +50,10 @@ impl<'r, G> Receiver<'r, G> {
         }
     }
 
+    pub(super) fn watch(&mut self) -> &mut Watch {
+        self.watch
+    }
+
     /// The next block that the kernel has filled. No system call.
     ///
     /// `None` where none is ready yet, where the block in turn is still out, and for good once the
@@ -59,7 +63,9 @@ impl<'r, G> Receiver<'r, G> {
         if self.ring.slots().is_corrupt() {
             return None;
         }
-        Block::check(self.ring.next_block()?, self.watch.shape())
+        let block = Block::check(self.ring.next_block()?, self.watch.shape())?;
+        self.watch.hand_out(block.packet_count());
+        Some(block)
     }
 
     /// The socket, for an executor's or an epoll's own handle over it.
@@ -119,24 +125,10 @@ impl<'r, G> Receiver<'r, G> {
         &mut self,
         deadline: Deadline,
         on_signal: OnSignal,
-        mut f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
+        f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
     ) -> Result<Ended, Error> {
-        loop {
-            while let Some(block) = self.next_block() {
-                if block.for_each(&mut f).is_break() {
-                    return Ok(Ended::Stopped);
-                }
-                drop(block);
-                if deadline.has_passed() {
-                    return Ok(Ended::TimedOut);
-                }
-            }
-            match self.wait(deadline, on_signal)? {
-                Wake::Ready => {}
-                Wake::TimedOut => return Ok(Ended::TimedOut),
-                Wake::Interrupted => return Ok(Ended::Interrupted),
-            }
-        }
+        let wait = |receiver: &mut Self| receiver.wait(deadline, on_signal);
+        for_each(self, Self::next_block, wait, deadline, f)
     }
 
     /// The interface that the socket was last bound to.
@@ -171,6 +163,33 @@ impl Receiver<'_> {
     /// [`Error::System`]: ENODEV where there is no such interface; the socket stays bound as it was.
     pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
         self.watch.rebind(self.fd, interface)
+    }
+}
+
+/// Runs `f` over the packets of the blocks that `next` brings, until the deadline or until it breaks.
+#[inline]
+pub(super) fn for_each<T, H: Handle>(
+    receiver: &mut T,
+    next: impl Fn(&mut T) -> Option<Block<H>>,
+    wait: impl Fn(&mut T) -> Result<Wake, Error>,
+    deadline: Deadline,
+    mut f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
+) -> Result<Ended, Error> {
+    loop {
+        while let Some(block) = next(receiver) {
+            if block.for_each(&mut f).is_break() {
+                return Ok(Ended::Stopped);
+            }
+            drop(block);
+            if deadline.has_passed() {
+                return Ok(Ended::TimedOut);
+            }
+        }
+        match wait(receiver)? {
+            Wake::Ready => {}
+            Wake::TimedOut => return Ok(Ended::TimedOut),
+            Wake::Interrupted => return Ok(Ended::Interrupted),
+        }
     }
 }
 

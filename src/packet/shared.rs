@@ -1,9 +1,12 @@
 //! Blocks that own a share of the ring, for tasks that are `'static`.
 
+use core::ops::ControlFlow;
+
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::receiver::for_each;
 use super::watch::{Readable, Watch};
-use super::{Block, Interface, Statistics};
+use super::{Block, Ended, Interface, Packet, Statistics};
 use crate::error::Error;
 use crate::handoff::{self, Slots};
 use crate::lifecycle::Alone;
@@ -33,13 +36,19 @@ impl<G> SharedReceiver<G> {
         }
     }
 
+    pub(super) fn fd_and_watch(&mut self) -> (BorrowedFd<'_>, &mut Watch) {
+        (self.ring.shared().owner().as_fd(), &mut self.watch)
+    }
+
     /// The next block that the kernel has filled: [`Receiver::next_block`](super::Receiver::next_block).
     #[inline]
     pub fn next_block(&mut self) -> Option<Block<handoff::Shared<Owner>>> {
         if self.ring.shared().is_corrupt() {
             return None;
         }
-        Block::check(self.ring.next_block()?, self.watch.shape())
+        let block = Block::check(self.ring.next_block()?, self.watch.shape())?;
+        self.watch.hand_out(block.packet_count());
+        Some(block)
     }
 
     /// Says whether the link is down or gone, or the ring corrupt:
@@ -62,6 +71,21 @@ impl<G> SharedReceiver<G> {
     pub fn wait(&mut self, deadline: Deadline, on_signal: OnSignal) -> Result<Wake, Error> {
         let fd = self.ring.shared().owner().as_fd();
         self.watch.wait(&self.ring, fd, deadline, on_signal)
+    }
+
+    /// Runs `f` over packets as they come: [`Receiver::for_each`](super::Receiver::for_each).
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::wait`](super::Receiver::wait).
+    pub fn for_each(
+        &mut self,
+        deadline: Deadline,
+        on_signal: OnSignal,
+        f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
+    ) -> Result<Ended, Error> {
+        let wait = |receiver: &mut Self| receiver.wait(deadline, on_signal);
+        for_each(self, Self::next_block, wait, deadline, f)
     }
 
     /// The interface that the socket was last bound to.

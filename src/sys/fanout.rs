@@ -1,9 +1,4 @@
 //! Fanout groups: joining them, and what can be asked and told of them afterwards.
-//!
-//! # Safety
-//!
-//! [`get`] hands the kernel a pointer to a value of the size that it is told, of a type whose every bit
-//! pattern is a value ([`Answer`]).
 
 use core::ffi::c_int;
 
@@ -11,10 +6,9 @@ use linux_raw_sys::if_packet as raw;
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 use static_assertions::assert_eq_size;
-use syscalls::{Sysno, syscall};
 
 use super::filter::set_program;
-use super::sockopt::{OptionValue, errno, set};
+use super::sockopt::{Answer, OptionValue, get, set};
 use crate::bpf::Instruction;
 
 pub(crate) use linux_raw_sys::if_packet::tpacket_rollover_stats as RolloverCounts;
@@ -25,29 +19,7 @@ type FanoutArgs = [u32; 2];
 assert_eq_size!(FanoutArgs, raw::fanout_args);
 impl OptionValue for FanoutArgs {}
 
-/// Types of integers alone: what the kernel writes there is a value.
-trait Answer {}
-impl Answer for u32 {}
 impl Answer for RolloverCounts {}
-
-/// `getsockopt(fd, SOL_PACKET, name)`; what the kernel leaves out stays as in `value`.
-fn get<T: Answer>(fd: BorrowedFd<'_>, name: u32, mut value: T) -> Result<T, Errno> {
-    let mut len = size_of::<T>() as u32;
-    // SAFETY: the kernel writes at most `len` bytes to `value`, any of which make a value, and four to
-    // `len`.
-    let done = unsafe {
-        syscall!(
-            Sysno::getsockopt,
-            fd.as_raw_fd(),
-            linux_raw_sys::net::SOL_PACKET,
-            name,
-            &raw mut value,
-            &raw mut len
-        )
-    };
-    done.map_err(errno)?;
-    Ok(value)
-}
 
 /// `PACKET_FANOUT`: joins a group, and makes it where there is none.
 ///
