@@ -5,8 +5,8 @@ use core::cell::Cell;
 use packet_ring::handoff::{self, Slots};
 use packet_ring::lifecycle::{Bound, Configured, Failed, Mapped};
 use packet_ring::packet::{
-    Block, Geometry, Interface, Membership, MembershipGuard, Packet, Packets, Position, Receiver,
-    Rx, Socket, Statistics,
+    Block, Geometry, Interface, LinkState, Membership, MembershipGuard, Packet, Packets, Position,
+    Queues, Receiver, Rx, Socket, Statistics,
 };
 use packet_ring::{Deadline, Error, InvalidGeometry, Operation};
 use rustix::fd::AsFd;
@@ -35,6 +35,8 @@ assert_impl_all!(Rx: Send, Sync, Copy);
 assert_impl_all!(Position: Send, Sync, Copy);
 assert_impl_all!(Statistics: Send, Sync, Copy);
 assert_impl_all!(Interface: Send, Sync, Copy);
+assert_impl_all!(LinkState: Send, Sync, Copy);
+assert_impl_all!(Queues: Send, Sync, Copy);
 assert_impl_all!(Membership: Send, Sync, Copy);
 assert_impl_all!(Deadline: Send, Sync, Copy);
 assert_impl_all!(Operation: Send, Sync, Copy);

@@ -36,6 +36,7 @@ mod error;
 pub mod frame;
 mod inject;
 mod link;
+mod macvlan;
 mod namespace;
 mod offload;
 pub mod procfs;

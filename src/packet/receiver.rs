@@ -7,7 +7,7 @@ use rustix::fd::BorrowedFd;
 use super::watch::{Readable, Watch};
 use super::{Block, Interface, Packet, Statistics};
 use crate::error::Error;
-use crate::handoff::{self, Slots};
+use crate::handoff::{self, Handle, Slots};
 use crate::wait::{Deadline, OnSignal, Wake};
 
 /// Why [`Receiver::for_each`] ended.
@@ -117,24 +117,10 @@ impl<'r> Receiver<'r> {
         &mut self,
         deadline: Deadline,
         on_signal: OnSignal,
-        mut f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
+        f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
     ) -> Result<Ended, Error> {
-        loop {
-            while let Some(block) = self.next_block() {
-                if block.for_each(&mut f).is_break() {
-                    return Ok(Ended::Stopped);
-                }
-                drop(block);
-                if deadline.has_passed() {
-                    return Ok(Ended::TimedOut);
-                }
-            }
-            match self.wait(deadline, on_signal)? {
-                Wake::Ready => {}
-                Wake::TimedOut => return Ok(Ended::TimedOut),
-                Wake::Interrupted => return Ok(Ended::Interrupted),
-            }
-        }
+        let wait = |receiver: &mut Self| receiver.wait(deadline, on_signal);
+        for_each(self, Self::next_block, wait, deadline, f)
     }
 
     /// Binds to another interface, or to one that was removed and made again, with the same ring.
@@ -167,6 +153,33 @@ impl<'r> Receiver<'r> {
     pub fn statistics(&mut self) -> Result<Statistics, Error> {
         self.watch
             .statistics(self.ring.slots(), self.ring.taken_back(), self.fd)
+    }
+}
+
+/// Runs `f` over the packets of the blocks that `next` brings, until the deadline or until it breaks.
+#[inline]
+pub(super) fn for_each<T, H: Handle>(
+    receiver: &mut T,
+    next: impl Fn(&mut T) -> Option<Block<H>>,
+    wait: impl Fn(&mut T) -> Result<Wake, Error>,
+    deadline: Deadline,
+    mut f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
+) -> Result<Ended, Error> {
+    loop {
+        while let Some(block) = next(receiver) {
+            if block.for_each(&mut f).is_break() {
+                return Ok(Ended::Stopped);
+            }
+            drop(block);
+            if deadline.has_passed() {
+                return Ok(Ended::TimedOut);
+            }
+        }
+        match wait(receiver)? {
+            Wake::Ready => {}
+            Wake::TimedOut => return Ok(Ended::TimedOut),
+            Wake::Interrupted => return Ok(Ended::Interrupted),
+        }
     }
 }
 

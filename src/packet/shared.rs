@@ -1,9 +1,12 @@
 //! Blocks that own a share of the ring, for tasks that are `'static`.
 
+use core::ops::ControlFlow;
+
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::receiver::for_each;
 use super::watch::{Readable, Watch};
-use super::{Block, Interface, Statistics};
+use super::{Block, Ended, Interface, Packet, Statistics};
 use crate::error::Error;
 use crate::handoff::{self, Slots};
 use crate::sys::{MappedRing, Owner};
@@ -65,6 +68,21 @@ impl SharedReceiver {
     pub fn wait(&mut self, deadline: Deadline, on_signal: OnSignal) -> Result<Wake, Error> {
         let fd = self.ring.shared().owner().as_fd();
         self.watch.wait(&self.ring, fd, deadline, on_signal)
+    }
+
+    /// Runs `f` over packets as they come: [`Receiver::for_each`](super::Receiver::for_each).
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::wait`](super::Receiver::wait).
+    pub fn for_each(
+        &mut self,
+        deadline: Deadline,
+        on_signal: OnSignal,
+        f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
+    ) -> Result<Ended, Error> {
+        let wait = |receiver: &mut Self| receiver.wait(deadline, on_signal);
+        for_each(self, Self::next_block, wait, deadline, f)
     }
 
     /// Binds to another interface with the same ring:

@@ -2,11 +2,13 @@
 
 use core::ops::ControlFlow;
 
-use rustix::fd::{AsFd, BorrowedFd};
+use linux_raw_sys::if_packet::tpacket_versions;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::rings::{PacketRings, Receives, Transmits, bind};
 use super::rx::Rx;
 use super::{Block, Ended, Interface, Packet, Receiver, Statistics, Transmitter};
+use crate::abi::packet::record;
 use crate::error::{Error, Operation};
 use crate::handoff::Slots;
 use crate::lifecycle::{Bound, Configured, Failed, Mapped, Rings};
@@ -46,16 +48,52 @@ impl<S> Socket<S> {
 impl<R: PacketRings> Socket<Configured<R>> {
     /// Opens a socket that receives nothing yet, for the rings that `rings` describes.
     ///
-    /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`, `PACKET_VERSION`, and what the rings ask for: of a
-    /// receive ring `PACKET_RESERVE`, and a filter that keeps no more than the snap length; of a transmit
-    /// ring `PACKET_LOSS`, `PACKET_TX_HAS_OFF` and `PACKET_VNET_HDR`.
+    /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`, `PACKET_VERSION`, `PACKET_HDRLEN` to see that the
+    /// kernel lays packets out as we do, and what the rings ask for: of a receive ring `PACKET_RESERVE`,
+    /// and a filter that keeps no more than the snap length; of a transmit ring `PACKET_LOSS`,
+    /// `PACKET_TX_HAS_OFF` and `PACKET_VNET_HDR`.
     ///
     /// # Errors
     ///
-    /// [`Error::System`]: EPERM without CAP_NET_RAW.
+    /// [`Error::System`]: EPERM without CAP_NET_RAW. [`Error::HeaderLength`].
     pub fn configure(rings: R) -> Result<Self, Error> {
         let fd = sys::open(rings.socket_type()).map_err(Error::system(Operation::OpenSocket))?;
+        Self::opened(rings, fd)
+    }
+
+    /// Opens the socket in another network namespace, where it stays wherever it is used.
+    ///
+    /// `namespace` is what `/proc/PID/ns/net`, `/run/netns/NAME` or `ioctl(SIOCGSKNS)` opens. An interface
+    /// there is found by [`Interface::by_name_in`] with this socket: `Interface::by_name` looks where the
+    /// thread is. The calling thread goes there for the one call that opens the socket, and comes back:
+    /// `open("/proc/thread-self/ns/net")` and `setns` three times, the first of which proves that the way
+    /// back is permitted. Then as [`configure`](Self::configure).
+    ///
+    /// Needs CAP_SYS_ADMIN in the user namespace of the process and in those that own the two network
+    /// namespaces, beside CAP_NET_RAW in that of the namespace entered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: EPERM without these privileges, EINVAL where `namespace` is something else.
+    /// After an error of [`Operation::LeaveNamespace`], and of no other, **the thread is still in the other
+    /// namespace**, as when the kernel has no memory left for the way back. End the thread then, or move
+    /// it.
+    #[doc(alias = "setns")]
+    pub fn configure_in(namespace: impl AsFd, rings: R) -> Result<Self, Error> {
+        let fd = sys::open_in(namespace.as_fd(), rings.socket_type())?;
+        Self::opened(rings, fd)
+    }
+
+    /// Sets what the rings ask for on a socket that was just opened.
+    fn opened(rings: R, fd: OwnedFd) -> Result<Self, Error> {
         sys::set_version(fd.as_fd()).map_err(Error::system(Operation::SetVersion))?;
+        let header_length = sys::header_length(fd.as_fd(), tpacket_versions::TPACKET_V3)
+            .map_err(Error::system(Operation::ReadHeaderLength))?;
+        if header_length as usize != record::PACKET_HEADER {
+            return Err(Error::HeaderLength {
+                bytes: header_length,
+            });
+        }
         rings.configure(fd.as_fd())?;
         Ok(Self {
             state: Configured { rings, fd },

@@ -72,6 +72,11 @@ pub(crate) fn ignore_outgoing(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     set(fd, raw::PACKET_IGNORE_OUTGOING, &1_u32)
 }
 
+/// `PACKET_ORIGDEV`: packets name the interface that they first came in by.
+pub(crate) fn origdev(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    set(fd, raw::PACKET_ORIGDEV, &1_u32)
+}
+
 /// `PACKET_RX_RING`: makes the ring, or frees it where `block_nr` is zero.
 pub(crate) fn set_rx_ring(fd: BorrowedFd<'_>, request: &RingRequest) -> Result<(), Errno> {
     set(fd, raw::PACKET_RX_RING, request)
