@@ -13,7 +13,9 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 
 use packet_ring::bpf::Instruction;
-use packet_ring::packet::{Geometry, Interface, Membership, Rx, Socket, TimestampSource};
+use packet_ring::packet::{
+    Fanout, FanoutMode, Geometry, Interface, Membership, Rx, Socket, TimestampSource,
+};
 use packet_ring::{Deadline, Error, OnSignal, Wake};
 use packet_ring_lab::suite::{self, Company, Stopped, Test, TestResult, skip};
 use packet_ring_lab::{Injector, Link, VethOptions, VethPair, frame, procfs};
@@ -134,6 +136,14 @@ fn inside(down: &str) -> Result<(), String> {
     })?;
     persist(|| socket.rebind(lo))?;
     persist(|| socket.statistics())?;
+    let fanout = Fanout::in_new_group(FanoutMode::ClassicBpf).rollover();
+    let mut socket = socket.join_fanout(&fanout).or_else(|failed| {
+        report(failed.error());
+        failed.into_socket().join_fanout(&fanout).map_err(text)
+    })?;
+    persist(|| socket.group().fanout())?;
+    persist(|| socket.group().set_program(&[Instruction::keep(0)]))?;
+    persist(|| socket.group().rollover_statistics())?;
     let soon = Deadline::after(Duration::from_millis(1));
     let _ = persist(|| socket.wait(soon, OnSignal::Continue))?;
     println!("{END}");
@@ -234,10 +244,17 @@ fn operation(call: &str, number: usize) -> Result<Option<&'static str>, Stopped>
             ("PACKET_ADD_MEMBERSHIP", "AddMembership"),
             ("PACKET_IGNORE_OUTGOING", "IgnoreOutgoing"),
             ("SOL_PACKET, 0x17", "IgnoreOutgoing"),
+            ("PACKET_FANOUT_DATA", "SetFanoutProgram"),
+            ("SOL_PACKET, 0x16", "SetFanoutProgram"),
+            ("PACKET_FANOUT", "JoinFanout"),
         ]),
         "getsockopt" => among(&[
             ("SO_ERROR", "ReadLink"),
             ("PACKET_STATISTICS", "ReadStatistics"),
+            ("PACKET_IGNORE_OUTGOING", "JoinFanout"),
+            ("SOL_PACKET, 0x17", "JoinFanout"),
+            ("PACKET_FANOUT", "ReadFanout"),
+            ("PACKET_ROLLOVER_STATS", "ReadRolloverStatistics"),
             ("PACKET_HDRLEN", "ReadHeaderLength"),
         ]),
         "ioctl" => among(&[
@@ -316,7 +333,7 @@ fn every_failed_call_leaves_a_usable_socket() -> TestResult {
         met.insert(operation);
     }
     // All of `Operation`.
-    assert_eq!(met.len(), 22, "{met:?}");
+    assert_eq!(met.len(), 26, "{met:?}");
     Ok(())
 }
 

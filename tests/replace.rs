@@ -5,7 +5,7 @@ mod data_path;
 use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
-use std::fs::{self, File};
+use std::fs::File;
 use std::panic::{catch_unwind, resume_unwind};
 use std::thread;
 
@@ -14,10 +14,11 @@ use packet_ring::handoff::Handle;
 use packet_ring::packet::{Block, Geometry, Rx, Socket, Statistics};
 use packet_ring::{Deadline, Error, Operation};
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{Injector, LabError, VethOptions, VethPair, frame, suite};
-use rustix::fd::{AsFd, FromRawFd, OwnedFd};
+use packet_ring_lab::{
+    EbpfInstruction, Injector, LabError, VethOptions, VethPair, frame, load_socket_filter, suite,
+};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
-use syscalls::{Sysno, syscall};
 
 use data_path::{
     Bench, FRAME, FULL, PATIENCE, PROMPT, SMALL, interface, is_quiet, next, numbers, over_blocks,
@@ -390,78 +391,20 @@ fn a_shared_receiver_replaces_its_filter() -> TestResult {
     Ok(())
 }
 
-/// `union bpf_attr` of `BPF_PROG_LOAD`, up to `prog_flags`.
-#[repr(C)]
-struct Load {
-    program_type: u32,
-    instructions: u32,
-    program: *const u64,
-    license: *const u8,
-    log: [u64; 2],
-    kernel_version: u32,
-    flags: u32,
-}
-
-/// Loads an eBPF program that keeps 40 bytes of the frames of [`frame::numbered`].
-fn load_ebpf() -> Result<OwnedFd, Errno> {
-    const PROG_LOAD: u32 = 5;
-    const SOCKET_FILTER: u32 = 1;
+/// A program that keeps 40 bytes of the frames of [`frame::numbered`]; none for an ordinary user.
+fn loaded() -> Result<Option<OwnedFd>, Stopped> {
     /// Where `struct __sk_buff` has the protocol.
     const PROTOCOL: i16 = 16;
-    let instruction = |code: u8, registers: u8, offset: i16, immediate: i32| {
-        let [o0, o1] = offset.to_ne_bytes();
-        let [i0, i1, i2, i3] = immediate.to_ne_bytes();
-        u64::from_ne_bytes([code, registers, o0, o1, i0, i1, i2, i3])
-    };
     let bare = i32::from(frame::ETHERTYPE.to_be());
-    let program = [
+    Ok(load_socket_filter(&[
         // r0 = the protocol of the packet at r1; is it this?
-        instruction(
-            0x61,
-            if cfg!(target_endian = "little") {
-                0x10
-            } else {
-                0x01
-            },
-            PROTOCOL,
-            0,
-        ),
-        instruction(0x15, 0, 2, bare),
-        instruction(0xb7, 0, 0, 0),
-        instruction(0x95, 0, 0, 0),
-        instruction(0xb7, 0, 0, 40),
-        instruction(0x95, 0, 0, 0),
-    ];
-    let load = Load {
-        program_type: SOCKET_FILTER,
-        instructions: program.len() as u32,
-        program: program.as_ptr(),
-        license: c"MIT".as_ptr().cast(),
-        log: [0; 2],
-        kernel_version: 0,
-        flags: 0,
-    };
-    // SAFETY: the kernel reads the structure, the instructions that it counts and the string; all live
-    // through the call.
-    let fd = unsafe { syscall!(Sysno::bpf, PROG_LOAD, &raw const load, size_of::<Load>()) };
-    let fd = fd.map_err(|errno| Errno::from_raw_os_error(errno.into_raw()))?;
-    // SAFETY: the call has just opened this descriptor, and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
-}
-
-/// Loads the program as root. An ordinary user, root of a user namespace, must be told EPERM wherever
-/// the system keeps eBPF from such; then there is no program.
-fn loaded() -> Result<Option<OwnedFd>, Stopped> {
-    match load_ebpf() {
-        Ok(program) => Ok(Some(program)),
-        Err(errno) => {
-            let users = fs::read_to_string("/proc/self/uid_map")?;
-            let whole_system = users.split_whitespace().eq(["0", "0", "4294967295"]);
-            assert_eq!(errno, Errno::PERM);
-            assert!(!whole_system, "root cannot load a program");
-            Ok(None)
-        }
-    }
+        EbpfInstruction::new(0x61, 0, 1, PROTOCOL, 0),
+        EbpfInstruction::new(0x15, 0, 0, 2, bare),
+        EbpfInstruction::new(0xb7, 0, 0, 0, 0),
+        EbpfInstruction::new(0x95, 0, 0, 0, 0),
+        EbpfInstruction::new(0xb7, 0, 0, 0, 40),
+        EbpfInstruction::new(0x95, 0, 0, 0, 0),
+    ])?)
 }
 
 fn an_ebpf_program_filters() -> TestResult {

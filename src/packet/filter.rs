@@ -113,7 +113,7 @@ trait Drains {
     }
 }
 
-impl Drains for Receiver<'_> {
+impl<G> Drains for Receiver<'_, G> {
     fn parts(&mut self) -> (BorrowedFd<'_>, &mut Watch) {
         (self.fd(), self.watch())
     }
@@ -173,7 +173,7 @@ impl<R: Receives> Socket<Configured<R>> {
     }
 }
 
-impl Receiver<'_> {
+impl<G> Receiver<'_, G> {
     /// Replaces the filter, and hands out no packet that the earlier one let pass once this returns.
     ///
     /// The new program is in force at once. What the earlier one let pass is taken from the ring and
@@ -254,7 +254,7 @@ impl Receiver<'_> {
     }
 }
 
-impl<R: Receives> Socket<Bound<R>> {
+impl<R: Receives, G> Socket<Bound<R, G>> {
     /// Replaces the filter: [`Receiver::replace_filter`].
     ///
     /// # Errors
@@ -305,7 +305,7 @@ mod shared {
     use super::{AsFd, BorrowedFd, Deadline, Drains, Error, Instruction, OnSignal};
     use super::{SharedReceiver, Wake, Watch, lock};
 
-    impl Drains for SharedReceiver {
+    impl<G> Drains for SharedReceiver<G> {
         fn parts(&mut self) -> (BorrowedFd<'_>, &mut Watch) {
             self.fd_and_watch()
         }
@@ -319,7 +319,7 @@ mod shared {
         }
     }
 
-    impl SharedReceiver {
+    impl<G> SharedReceiver<G> {
         /// Replaces the filter: [`Receiver::replace_filter`](super::Receiver::replace_filter).
         ///
         /// # Errors

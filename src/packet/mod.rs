@@ -16,6 +16,7 @@
 //! | `SO_BUSY_POLL`, `SO_PREFER_BUSY_POLL` | poll the driver's queue that a socket last received from, which the kernel notes for no packet socket |
 
 mod block;
+mod fanout;
 mod filter;
 mod frame_geometry;
 mod geometry;
@@ -40,6 +41,7 @@ mod walk;
 mod watch;
 
 pub use self::block::Block;
+pub use self::fanout::{Fanout, FanoutGroup, FanoutMode, Member, RolloverStatistics};
 pub use self::frame_geometry::FrameGeometry;
 pub use self::geometry::Geometry;
 pub use self::interface::{Interface, LinkState, Queues};
