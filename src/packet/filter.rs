@@ -243,7 +243,7 @@ impl<G> Receiver<'_, G> {
     /// it. For a program that gives privileges up, or hands the socket on.
     ///
     /// `setsockopt(SO_LOCK_FILTER)`, Linux 3.9. Attaching, replacing and detaching fail afterwards, with
-    /// [`Error::System`], EPERM.
+    /// [`Error::System`], EPERM; so does giving a fanout group a program through this socket.
     ///
     /// # Errors
     ///
