@@ -238,7 +238,7 @@ fn at_the_deadline_the_old_packets_are_counted() -> TestResult {
     );
     assert_eq!(seen.len() as u64, FULL);
     drop(block);
-    // What remains is of the new filter, but the call cannot know: its program is another.
+    // The rest of the new packets is old to the next filter.
     let last = bench.socket.replace_filter(&UDP, Deadline::PASSED);
     assert_eq!(last, Err(Error::OldPackets { packets: 3 }));
     Ok(())

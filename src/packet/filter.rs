@@ -189,6 +189,9 @@ impl<G> Receiver<'_, G> {
     /// one is that which keeps everything. The program is held to the snap length as by
     /// [`attach_filter`](Socket::attach_filter).
     ///
+    /// What is old is known by the kernel's counts: nobody else may read `PACKET_STATISTICS` of this
+    /// socket.
+    ///
     /// # Errors
     ///
     /// [`Error::System`] with [`Operation::AttachFilter`], and [`Error::FilterTooLong`], as
