@@ -136,6 +136,9 @@ fn inside(down: &str) -> Result<(), String> {
     })?;
     persist(|| socket.rebind(lo))?;
     persist(|| socket.statistics())?;
+    persist(|| socket.detach_filter())?;
+    let later = Deadline::after(Duration::from_secs(10));
+    persist(|| socket.replace_filter(&[Instruction::keep(500)], later))?;
     let fanout = Fanout::in_new_group(FanoutMode::ClassicBpf).rollover();
     let mut socket = socket.join_fanout(&fanout).or_else(|failed| {
         report(failed.error());
@@ -144,6 +147,7 @@ fn inside(down: &str) -> Result<(), String> {
     persist(|| socket.group().fanout())?;
     persist(|| socket.group().set_program(&[Instruction::keep(0)]))?;
     persist(|| socket.group().rollover_statistics())?;
+    persist(|| socket.lock_filter())?;
     let soon = Deadline::after(Duration::from_millis(1));
     let _ = persist(|| socket.wait(soon, OnSignal::Continue))?;
     println!("{END}");
@@ -240,6 +244,7 @@ fn operation(call: &str, number: usize) -> Result<Option<&'static str>, Stopped>
             ("PACKET_TIMESTAMP", "SetTimestamp"),
             ("SO_TIMESTAMPING", "SetTimestamping"),
             ("SO_ATTACH_FILTER", "AttachFilter"),
+            ("SO_LOCK_FILTER", "LockFilter"),
             ("PACKET_RX_RING", "SetRing { bytes: 16384 }"),
             ("PACKET_ADD_MEMBERSHIP", "AddMembership"),
             ("PACKET_IGNORE_OUTGOING", "IgnoreOutgoing"),
@@ -269,6 +274,7 @@ fn operation(call: &str, number: usize) -> Result<Option<&'static str>, Stopped>
         "setns" => Ok(Some(
             ["EnterNamespace", "EnterNamespace", "LeaveNamespace"][number - 1],
         )),
+        "membarrier" => Ok(Some("WaitForOldFilter")),
         "mmap" => Ok(Some("MapRing { bytes: 16384 }")),
         "madvise" => Ok(Some("KeepFromChildren")),
         "bind" => Ok(Some("Bind")),
@@ -333,7 +339,7 @@ fn every_failed_call_leaves_a_usable_socket() -> TestResult {
         met.insert(operation);
     }
     // All of `Operation`.
-    assert_eq!(met.len(), 26, "{met:?}");
+    assert_eq!(met.len(), 28, "{met:?}");
     Ok(())
 }
 
