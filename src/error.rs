@@ -52,7 +52,7 @@ pub enum Error {
     NoSuchInterface,
     /// The kernel stopped at a frame that was to be sent. The frames before it were taken.
     Unsent {
-        /// The frame's number.
+        /// The frame's number; its place among the packets of a [`Sender`](crate::packet::Sender).
         frame: u64,
         /// Why the kernel stopped.
         why: Unsent,

@@ -5,8 +5,9 @@ use core::cell::Cell;
 use packet_ring::handoff::{self, Slots};
 use packet_ring::lifecycle::{Bound, Configured, Failed, Mapped};
 use packet_ring::packet::{
-    Block, Geometry, Interface, LinkState, Membership, MembershipGuard, Packet, Packets, Position,
-    Queues, Receiver, Rx, Socket, Statistics,
+    Block, Geometry, Interface, LinkState, Membership, MembershipGuard, NoRing, Packet, Packets,
+    Position, Queues, Receiver, Rx, RxHalf, RxTx, Sender, Socket, Statistics, Transmitter, Tx,
+    TxFrame, TxHalf,
 };
 use packet_ring::{Deadline, Error, InvalidGeometry, Operation};
 use rustix::fd::AsFd;
@@ -17,6 +18,15 @@ assert_impl_all!(Socket<Configured<Rx>>: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Socket<Mapped<Rx>>: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Socket<Bound<Rx>>: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Receiver<'_>: Send, Sync, Unpin);
+// Both directions, together and apart.
+assert_impl_all!(Socket<Bound<Tx>>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Socket<Bound<RxTx>>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Socket<Bound<RxHalf>>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Socket<Bound<TxHalf>>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Socket<Bound<NoRing>>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Transmitter<'_>: Send, Sync, Unpin);
+assert_impl_all!(TxFrame<'_>: Send, Sync, Unpin);
+assert_impl_all!(Sender<'_>: Send, Sync, Unpin, Copy);
 // Kept beside the socket, in the task that keeps it.
 assert_impl_all!(MembershipGuard: Send, Sync, Unpin);
 assert_impl_all!(Block<&Slots>: Send, Sync, Unpin);
@@ -47,6 +57,9 @@ assert_not_impl_any!(Socket<Configured<Rx>>: Clone);
 assert_not_impl_any!(Socket<Mapped<Rx>>: Clone);
 assert_not_impl_any!(Socket<Bound<Rx>>: Clone);
 assert_not_impl_any!(Receiver<'_>: Clone);
+assert_not_impl_any!(Socket<Bound<TxHalf>>: Clone);
+assert_not_impl_any!(Transmitter<'_>: Clone);
+assert_not_impl_any!(TxFrame<'_>: Clone);
 assert_not_impl_any!(Block<&Slots>: Clone);
 assert_not_impl_any!(MembershipGuard: Clone);
 assert_not_impl_any!(handoff::Ring: Clone);

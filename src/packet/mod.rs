@@ -16,6 +16,7 @@
 //! | `SO_BUSY_POLL`, `SO_PREFER_BUSY_POLL` | poll the driver's queue that a socket last received from, which the kernel notes for no packet socket |
 
 mod block;
+mod copied;
 mod filter;
 mod frame_geometry;
 mod geometry;
@@ -40,6 +41,7 @@ mod walk;
 mod watch;
 
 pub use self::block::Block;
+pub use self::copied::{NoRing, Sender};
 pub use self::frame_geometry::FrameGeometry;
 pub use self::geometry::Geometry;
 pub use self::interface::{Interface, LinkState, Queues};
@@ -48,7 +50,7 @@ pub use self::options::LinkHeader;
 pub use self::receiver::{Ended, Receiver};
 pub use self::record::{Direction, LinkAddress, Packet, Timestamp, TimestampSource, Vlan};
 pub use self::rx::{BoundRx, MappedRx, Rx, RxHash};
-pub use self::rxtx::{BoundRxTx, Halves, MappedRxTx, RxTx};
+pub use self::rxtx::{BoundRxTx, Halves, MappedRxTx, RxHalf, RxTx, TxHalf};
 #[cfg(feature = "alloc")]
 pub use self::shared::SharedReceiver;
 pub use self::socket::Socket;

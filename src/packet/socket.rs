@@ -6,7 +6,8 @@ use linux_raw_sys::if_packet::tpacket_versions;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::rings::{PacketRings, Receives, Transmits, bind};
-use super::rx::Rx;
+#[cfg(feature = "alloc")]
+use super::rx::BoundRx;
 use super::{Block, Ended, Interface, Packet, Receiver, Statistics, Transmitter};
 use crate::abi::packet::record;
 use crate::error::{Error, Operation};
@@ -23,7 +24,8 @@ use crate::wait::{Deadline, OnSignal, Wake};
 /// | [`Mapped`] | the rings exist; no packet can arrive | [`map`](Self::map) |
 /// | [`Bound`] | receive, transmit | [`bind`](Self::bind) |
 ///
-/// Which rings it has, the state's parameter says: [`Rx`], [`Tx`](super::Tx), [`RxTx`](super::RxTx).
+/// Which rings it has, the state's parameter says: [`Rx`](super::Rx), [`Tx`](super::Tx),
+/// [`RxTx`](super::RxTx) and its halves, or [`NoRing`](super::NoRing).
 ///
 /// Needs Linux 3.2, and CAP_NET_RAW in the user namespace that owns the network namespace.
 #[derive(Debug)]
@@ -202,6 +204,13 @@ impl<R: PacketRings> Socket<Bound<R>> {
     pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
         R::rebind(&mut self.state.rings, self.state.fd.as_fd(), interface)
     }
+}
+
+impl<R: Rings> Socket<Bound<R>> {
+    /// The descriptor.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.state.fd.as_fd()
+    }
 
     /// The rings and the descriptor, to be borrowed together.
     pub(super) fn parts(&mut self) -> (&mut R::Bound, BorrowedFd<'_>) {
@@ -277,11 +286,11 @@ impl<R: Receives> Socket<Bound<R>> {
     }
 }
 
-impl Socket<Bound<Rx>> {
+#[cfg(feature = "alloc")]
+impl<R: Rings<Bound = BoundRx>> Socket<Bound<R>> {
     /// Shares the ring with blocks that are `'static` and own it together.
     ///
     /// The socket lives until the receiver and the last block are dropped.
-    #[cfg(feature = "alloc")]
     #[must_use]
     pub fn into_shared(self) -> super::SharedReceiver {
         self.state.rings.into_shared(self.state.fd)
