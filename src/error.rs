@@ -143,9 +143,11 @@ pub enum Operation {
     SetTxHasOff,
     /// `setsockopt(PACKET_VNET_HDR)`.
     SetVnetHeader,
+    /// `setsockopt(SO_TXTIME)`.
+    SetTransmitTimes,
     /// `setsockopt(PACKET_QDISC_BYPASS)`.
     BypassQdisc,
-    /// `sendto` without bytes of its own: send what the ring holds.
+    /// `sendto`, or `sendmsg`, without bytes of its own: send what the ring holds.
     Kick,
 }
 
@@ -205,6 +207,7 @@ impl fmt::Display for Operation {
             Self::SetLoss => f.write_str("setsockopt(PACKET_LOSS)"),
             Self::SetTxHasOff => f.write_str("setsockopt(PACKET_TX_HAS_OFF)"),
             Self::SetVnetHeader => f.write_str("setsockopt(PACKET_VNET_HDR)"),
+            Self::SetTransmitTimes => f.write_str("setsockopt(SO_TXTIME)"),
             Self::BypassQdisc => f.write_str("setsockopt(PACKET_QDISC_BYPASS)"),
             Self::Kick => f.write_str("sendto"),
         }

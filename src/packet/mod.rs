@@ -56,7 +56,7 @@ pub use self::shared::SharedReceiver;
 pub use self::socket::Socket;
 pub use self::statistics::Statistics;
 pub use self::transmitter::{Completion, Transmitter};
-pub use self::tx::{BoundTx, MappedTx, Refusal, Tx};
+pub use self::tx::{BoundTx, MappedTx, Refusal, Tx, TxClock};
 pub use self::tx_frame::TxFrame;
 pub use self::vnet::{Segmentation, VnetHeader};
 pub use self::walk::{Packets, Position};

@@ -6,7 +6,7 @@
 use rustix::fd::AsFd;
 use rustix::net::SocketType;
 
-use super::rings::Receives;
+use super::rings::{PacketRings, Receives};
 use super::{Socket, TimestampSource};
 use crate::error::{Error, Operation};
 use crate::lifecycle::Configured;
@@ -26,7 +26,9 @@ impl<R: Receives> Socket<Configured<R>> {
     pub fn origdev(&mut self) -> Result<(), Error> {
         sys::origdev(self.as_fd()).map_err(Error::system(Operation::SetOrigdev))
     }
+}
 
+impl<R: PacketRings> Socket<Configured<R>> {
     /// Chooses who stamps packets. Each packet tells who did:
     /// [`Packet::timestamp`](super::Packet::timestamp).
     ///
