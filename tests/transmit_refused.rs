@@ -193,16 +193,15 @@ fn no_hole_is_left_whatever_becomes_of_a_frame() -> TestResult {
     let mut next = 0;
     for turn in 0..100 {
         let mut transmitter = socket.transmitter();
-        match turn % 5 {
+        match turn % 4 {
             0 => drop(transmitter.reserve()),
-            1 => core::mem::forget(transmitter.reserve()),
-            2 => {
+            1 => {
                 let frame = transmitter.reserve().ok_or("no frame")?;
                 let room = frame.data().len();
                 assert!(frame.send(room + 1).is_err());
             }
             // Refused and mended: it leaves in its place.
-            3 => {
+            2 => {
                 let mut wrong = transmitter.reserve().ok_or("no frame")?;
                 wrong.data_mut()[..60].copy_from_slice(&frame::numbered(next, 60));
                 wrong.send(HEADER - 1)?;
