@@ -75,8 +75,13 @@ impl Socket<Bound<Rx>> {
 
 /// Sends packets through a borrowed socket that has no transmit ring.
 ///
-/// The kernel copies each packet. That is cheaper for short packets than lending it memory, as a
-/// transmit ring does, and dearer for long ones.
+/// The kernel copies each packet, where from a transmit ring it sends the frame itself. Take this for
+/// short packets: at 64 bytes, in batches of 64 over a veth, it took 0.89 of the processor time of a ring
+/// (`benches/transmit`). Take a ring where packets are long, or are made in place. A socket with a transmit
+/// ring cannot do both: the kernel then sends what the ring holds, whatever it is given.
+///
+/// Packets are taken as they are, so not of a socket that was configured with
+/// [`LinkHeader::Removed`](super::LinkHeader::Removed): the kernel would put a header of its own before them.
 #[derive(Clone, Copy, Debug)]
 pub struct Sender<'s> {
     fd: BorrowedFd<'s>,

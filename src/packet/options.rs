@@ -41,7 +41,11 @@ impl<R: PacketRings> Socket<Configured<R>> {
     ///   It does so once it was told to (`ioctl(SIOCSHWTSTAMP)`, which `hwstamp_ctl` and `ptp4l` call),
     ///   and by its own clock, which need not show UTC.
     ///
-    /// Packets without the stamp that was asked for have one of those before it in this list.
+    /// Frames that were sent come back with the stamp that was asked for, or with none
+    /// ([`Completion::timestamp`](super::Completion)): with software's where they stay on this machine, as on a veth or
+    /// the loopback, for the kernel stamps them as they enter again, and otherwise only with the interface's.
+    ///
+    /// Received packets without the stamp that was asked for have one of those before it in this list.
     /// `setsockopt(PACKET_TIMESTAMP)` (Linux 2.6.36) and `setsockopt(SO_TIMESTAMPING)`.
     ///
     /// No test shows hardware stamps: that takes an interface with a clock.

@@ -36,7 +36,8 @@ impl State {
 pub struct Completion {
     /// The frame's number, from 0, in the order in which frames were handed over.
     pub frame: u64,
-    /// When it was sent, where the kernel or the interface stamps frames.
+    /// When it was sent, where the kernel or the interface has stamped it: see
+    /// [`timestamp`](super::Socket::timestamp).
     pub timestamp: Option<Timestamp>,
 }
 
@@ -139,7 +140,8 @@ impl<'t> Transmitter<'t> {
     /// The frame at which the kernel stopped because it cannot be sent as it is; `None` where there is
     /// none.
     ///
-    /// It holds what it was sent with. Mend it and send it again: it goes out in its old place.
+    /// It holds the bytes that it was sent with, and no vnet header. Mend it and send it again: it goes out in its
+    /// old place.
     pub fn refused(&mut self) -> Option<TxFrame<'_>> {
         let format = self.state.format;
         self.ring.refused().map(|guard| TxFrame::new(guard, format))
