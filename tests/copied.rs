@@ -7,14 +7,14 @@ use core::time::Duration;
 use std::thread;
 
 use packet_ring::lifecycle::Bound;
-use packet_ring::packet::{NoRing, Rx, Sender, Socket};
+use packet_ring::packet::{LinkHeader, NoRing, Rx, RxTx, Sender, Socket, Tx};
 use packet_ring::{Deadline, Error, OnSignal, Unsent, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Injector, Link, Sees, TokenBucket, Witness, frame, procfs, suite};
 use rustix::net::sockopt;
 
 use data_path::{PROMPT, receive_on, take};
-use sending::{LONGEST, PATIENCE, QUIET, STUCK, Wire, interface};
+use sending::{EIGHT, LONGEST, PATIENCE, QUIET, STUCK, Wire, interface};
 
 fn ringless(link: &Link) -> Result<Socket<Bound<NoRing>>, Stopped> {
     Ok(Socket::configure(NoRing)?.map()?.bind(interface(link)?)?)
@@ -171,6 +171,25 @@ fn a_received_packet_is_held_while_its_answer_is_sent() -> TestResult {
     Ok(())
 }
 
+/// The kernel makes the headers of such a socket's packets, and has nobody's address.
+fn a_socket_without_link_headers_sends_nothing_and_says_so() -> TestResult {
+    let wire = Wire::new()?;
+    let rx = Rx::new(PROMPT).link_header(LinkHeader::Removed);
+    let packet = frame::numbered(1, 60);
+    let unsent = Error::Unsent {
+        frame: 0,
+        why: Unsent::Malformed,
+    };
+    let copied = receive_on(&wire.pair.near, rx)?;
+    assert_eq!(copied.sender().send(&[&packet]), Err(unsent));
+    let both = Socket::configure(RxTx::new(rx, Tx::new(EIGHT)))?.map()?;
+    let mut both = both.bind(interface(&wire.pair.near)?)?;
+    sending::put(&mut both.transmitter(), &packet)?;
+    assert_eq!(both.transmitter().kick(), Err(unsent));
+    assert_eq!(wire.pair.near.counters()?.tx_packets, 0);
+    Ok(())
+}
+
 fn senders_work_on_many_threads() -> TestResult {
     let wire = Wire::new()?;
     let socket = ringless(&wire.pair.near)?;
@@ -207,6 +226,7 @@ suite![
     a_full_send_buffer_ends_the_count_without_an_error,
     the_state_of_the_link_is_told,
     a_received_packet_is_held_while_its_answer_is_sent,
+    a_socket_without_link_headers_sends_nothing_and_says_so,
     senders_work_on_many_threads;
     alone: a_socket_without_a_ring_maps_and_receives_nothing,
 ];

@@ -80,8 +80,9 @@ impl Socket<Bound<Rx>> {
 /// (`benches/transmit`). Take a ring where packets are long, or are made in place. A socket with a transmit
 /// ring cannot do both: the kernel then sends what the ring holds, whatever it is given.
 ///
-/// Packets are taken as they are, so not of a socket that was configured with
-/// [`LinkHeader::Removed`](super::LinkHeader::Removed): the kernel would put a header of its own before them.
+/// A socket that was configured with [`LinkHeader::Removed`](super::LinkHeader::Removed) sends nothing: the kernel
+/// then wants to make the headers, and for an address to put there. It says
+/// [`Unsent::Malformed`](crate::Unsent::Malformed).
 #[derive(Clone, Copy, Debug)]
 pub struct Sender<'s> {
     fd: BorrowedFd<'s>,
