@@ -33,7 +33,8 @@ pub enum Error {
     },
     /// The interface is down. It comes back by itself, with the same ring.
     LinkDown,
-    /// The interface is gone, or has moved to another network namespace: `rebind` to another.
+    /// The interface is gone, or has moved to another network namespace: `rebind` to another. A member
+    /// of a fanout group cannot: open another socket.
     LinkGone,
     /// The ring holds words that the kernel does not write; no more blocks are handed out.
     Corrupt,
@@ -122,6 +123,14 @@ pub enum Operation {
     AddMembership,
     /// `fcntl(F_DUPFD_CLOEXEC)` of the socket.
     DuplicateDescriptor,
+    /// `getsockopt(PACKET_IGNORE_OUTGOING)` and `setsockopt(PACKET_FANOUT)`.
+    JoinFanout,
+    /// `getsockopt(PACKET_FANOUT)`.
+    ReadFanout,
+    /// `setsockopt(PACKET_FANOUT_DATA)`.
+    SetFanoutProgram,
+    /// `getsockopt(PACKET_ROLLOVER_STATS)`.
+    ReadRolloverStatistics,
     /// `getsockopt(PACKET_STATISTICS)`.
     ReadStatistics,
     /// `getsockopt(SO_ERROR)`, `getsockname`, `ioctl(SIOCGIFNAME)` or `ioctl(SIOCGIFFLAGS)`.
@@ -198,6 +207,10 @@ impl fmt::Display for Operation {
             Self::Bind { interface } => write!(f, "bind to interface {interface}"),
             Self::AddMembership => f.write_str("setsockopt(PACKET_ADD_MEMBERSHIP)"),
             Self::DuplicateDescriptor => f.write_str("fcntl(F_DUPFD_CLOEXEC)"),
+            Self::JoinFanout => f.write_str("setsockopt(PACKET_FANOUT)"),
+            Self::ReadFanout => f.write_str("getsockopt(PACKET_FANOUT)"),
+            Self::SetFanoutProgram => f.write_str("setsockopt(PACKET_FANOUT_DATA)"),
+            Self::ReadRolloverStatistics => f.write_str("getsockopt(PACKET_ROLLOVER_STATS)"),
             Self::ReadStatistics => f.write_str("getsockopt(PACKET_STATISTICS)"),
             Self::ReadLink => f.write_str("reading the link state"),
             Self::Wait => f.write_str("ppoll"),
@@ -255,6 +268,18 @@ fn remedy(operation: Operation, errno: Errno) -> &'static str {
         (Operation::Bind { .. } | Operation::AddMembership, Errno::NODEV) => {
             "; no such interface here"
         }
+        (Operation::JoinFanout, Errno::INVAL) => {
+            "; the members of a group have one mode, one set of flags (ignore_outgoing is one), one \
+             interface and one protocol, and none names another maximum than the first; before Linux \
+             6.13 the interface must be up; newer modes and the maximum need newer kernels"
+        }
+        (Operation::JoinFanout, Errno::NOSPC) => "; the group has as many members as it may have",
+        (Operation::JoinFanout, Errno::NOMEM) => "; there is no memory, or no group id is free",
+        (Operation::SetFanoutProgram, Errno::INVAL) => {
+            "; the group's mode takes no such program, or the kernel's checker refuses it"
+        }
+        (Operation::SetFanoutProgram, Errno::PERM) => "; the socket's filter is locked",
+        (Operation::ReadRolloverStatistics, Errno::INVAL) => "; the group does not roll over",
         (Operation::ReadInterface, Errno::OPNOTSUPP) => "; its driver does not tell",
         _ => "",
     }
@@ -270,6 +295,7 @@ fn name(errno: Errno) -> Option<&'static str> {
         Errno::NODEV => "ENODEV",
         Errno::NXIO => "ENXIO",
         Errno::NOMEM => "ENOMEM",
+        Errno::NOSPC => "ENOSPC",
         Errno::NOBUFS => "ENOBUFS",
         Errno::AGAIN => "EAGAIN",
         Errno::BUSY => "EBUSY",
@@ -312,7 +338,9 @@ impl fmt::Display for Error {
             Self::LinkDown => {
                 f.write_str("the interface is down; packets come again when it is up")
             }
-            Self::LinkGone => f.write_str("the interface is gone; rebind to another"),
+            Self::LinkGone => f.write_str(
+                "the interface is gone; rebind to another (in a fanout group, open another socket)",
+            ),
             Self::Corrupt => f.write_str(
                 "the ring holds words that the kernel does not write; open another socket",
             ),
@@ -355,31 +383,7 @@ impl From<InvalidGeometry> for Error {
 }
 
 #[cfg(feature = "std")]
-mod with_std {
-    extern crate std;
-
-    use super::{Errno, Error};
-
-    impl From<Error> for std::io::Error {
-        fn from(error: Error) -> Self {
-            use std::io::ErrorKind;
-            let kind = match error {
-                Error::System { errno, .. } => std::io::Error::from(errno).kind(),
-                Error::Unsent { why, .. } => std::io::Error::from(why.errno()).kind(),
-                Error::Geometry(_)
-                | Error::FilterTooLong
-                | Error::SnapLengthNotKept
-                | Error::FrameTooSmall { .. } => ErrorKind::InvalidInput,
-                Error::OldPackets { .. } => ErrorKind::TimedOut,
-                Error::LinkDown => std::io::Error::from(Errno::NETDOWN).kind(),
-                Error::LinkGone | Error::NoSuchInterface => ErrorKind::NotFound,
-                Error::Corrupt => ErrorKind::InvalidData,
-                Error::HeaderLength { .. } => ErrorKind::Unsupported,
-            };
-            Self::new(kind, error)
-        }
-    }
-}
+mod with_std;
 
 #[cfg(test)]
 mod tests;

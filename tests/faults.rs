@@ -15,8 +15,8 @@ use std::thread;
 use packet_ring::bpf::Instruction;
 use packet_ring::lifecycle::Failed;
 use packet_ring::packet::{
-    FrameGeometry, Geometry, Interface, Membership, NoRing, Refusal, Rx, RxTx, Socket,
-    TimestampSource, Tx, TxClock, VnetHeader,
+    Fanout, FanoutMode, FrameGeometry, Geometry, Interface, Membership, NoRing, Refusal, Rx, RxTx,
+    Socket, TimestampSource, Tx, TxClock, VnetHeader,
 };
 use packet_ring::{Deadline, Error, OnSignal, Unsent, Wake};
 use packet_ring_lab::suite::{self, Company, Stopped, Test, TestResult, skip};
@@ -145,6 +145,18 @@ fn inside(down: &str) -> Result<(), String> {
     })?;
     persist(|| socket.rebind(lo))?;
     persist(|| socket.statistics())?;
+    persist(|| socket.detach_filter())?;
+    let later = Deadline::after(Duration::from_secs(10));
+    persist(|| socket.replace_filter(&[Instruction::keep(500)], later))?;
+    let fanout = Fanout::in_new_group(FanoutMode::ClassicBpf).rollover();
+    let mut socket = socket.join_fanout(&fanout).or_else(|failed| {
+        report(failed.error());
+        failed.into_socket().join_fanout(&fanout).map_err(text)
+    })?;
+    persist(|| socket.group().fanout())?;
+    persist(|| socket.group().set_program(&[Instruction::keep(0)]))?;
+    persist(|| socket.group().rollover_statistics())?;
+    persist(|| socket.lock_filter())?;
     let soon = Deadline::after(Duration::from_millis(1));
     let _ = persist(|| socket.wait(soon, OnSignal::Continue))?;
     println!("{END}");
@@ -269,6 +281,7 @@ fn operation(call: &str, number: usize) -> Result<Option<&'static str>, Stopped>
             ("PACKET_TIMESTAMP", "SetTimestamp"),
             ("SO_TIMESTAMPING", "SetTimestamping"),
             ("SO_ATTACH_FILTER", "AttachFilter"),
+            ("SO_LOCK_FILTER", "LockFilter"),
             ("PACKET_RX_RING", "SetRing { bytes: 16384 }"),
             ("PACKET_TX_RING", "SetTxRing { bytes: 8192 }"),
             ("PACKET_LOSS", "SetLoss"),
@@ -279,10 +292,17 @@ fn operation(call: &str, number: usize) -> Result<Option<&'static str>, Stopped>
             ("PACKET_ADD_MEMBERSHIP", "AddMembership"),
             ("PACKET_IGNORE_OUTGOING", "IgnoreOutgoing"),
             ("SOL_PACKET, 0x17", "IgnoreOutgoing"),
+            ("PACKET_FANOUT_DATA", "SetFanoutProgram"),
+            ("SOL_PACKET, 0x16", "SetFanoutProgram"),
+            ("PACKET_FANOUT", "JoinFanout"),
         ]),
         "getsockopt" => among(&[
             ("SO_ERROR", "ReadLink"),
             ("PACKET_STATISTICS", "ReadStatistics"),
+            ("PACKET_IGNORE_OUTGOING", "JoinFanout"),
+            ("SOL_PACKET, 0x17", "JoinFanout"),
+            ("PACKET_FANOUT", "ReadFanout"),
+            ("PACKET_ROLLOVER_STATS", "ReadRolloverStatistics"),
             ("PACKET_HDRLEN", "ReadHeaderLength"),
         ]),
         "ioctl" => among(&[
@@ -297,6 +317,7 @@ fn operation(call: &str, number: usize) -> Result<Option<&'static str>, Stopped>
         "setns" => Ok(Some(
             ["EnterNamespace", "EnterNamespace", "LeaveNamespace"][number - 1],
         )),
+        "membarrier" => Ok(Some("WaitForOldFilter")),
         "mmap" => among(&[
             ("16384", "MapRing { bytes: 16384 }"),
             ("24576", "MapRing { bytes: 24576 }"),
@@ -365,7 +386,7 @@ fn every_failed_call_leaves_a_usable_socket() -> TestResult {
         met.insert(operation);
     }
     // All of `Operation`, both sizes of a mapping, and what stands for `Operation::Kick`.
-    assert_eq!(met.len(), 30, "{met:?}");
+    assert_eq!(met.len(), 36, "{met:?}");
     Ok(())
 }
 

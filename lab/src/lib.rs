@@ -31,6 +31,7 @@
 
 mod address;
 mod counters;
+mod ebpf;
 mod enter;
 mod error;
 pub mod frame;
@@ -48,6 +49,7 @@ mod veth;
 mod witness;
 
 pub use counters::Counters;
+pub use ebpf::{EbpfInstruction, load_socket_filter};
 pub use enter::{Entered, enter};
 pub use error::LabError;
 pub use inject::Injector;

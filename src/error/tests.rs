@@ -35,6 +35,26 @@ fn an_absent_interface_is_named() {
 }
 
 #[test]
+fn a_refused_join_says_what_the_members_have_in_common() {
+    let differs = text(Operation::JoinFanout, Errno::INVAL);
+    assert!(
+        differs.starts_with("setsockopt(PACKET_FANOUT): EINVAL; "),
+        "{differs}"
+    );
+    for what in [
+        "mode",
+        "ignore_outgoing",
+        "interface",
+        "protocol",
+        "maximum",
+    ] {
+        assert!(differs.contains(what), "{differs}");
+    }
+    let full = text(Operation::JoinFanout, Errno::NOSPC);
+    assert!(full.contains("ENOSPC; the group has as many"), "{full}");
+}
+
+#[test]
 fn an_unknown_error_number_is_printed() {
     let text = text(Operation::Wait, Errno::from_raw_os_error(133));
     assert_eq!(text, "ppoll: error 133");

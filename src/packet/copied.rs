@@ -56,7 +56,7 @@ const NO_PROTOCOL: u16 = 0;
 impl Copies for NoRing {}
 impl Copies for Rx {}
 
-impl<R: Copies> Socket<Bound<R>> {
+impl<R: Copies, G> Socket<Bound<R, G>> {
     /// Sends packets by copying them. Any number of senders may be out, on any threads.
     #[must_use]
     pub fn sender(&self) -> Sender<'_> {
@@ -64,12 +64,12 @@ impl<R: Copies> Socket<Bound<R>> {
     }
 }
 
-impl Socket<Bound<Rx>> {
+impl<G> Socket<Bound<Rx, G>> {
     /// Both directions at once: a received packet can be held while an answer is sent.
     #[inline]
-    pub fn split(&mut self) -> (Receiver<'_>, Sender<'_>) {
-        let (ring, fd) = self.parts();
-        (Rx::receiver(ring, fd), Sender::new(fd))
+    pub fn split(&mut self) -> (Receiver<'_, G>, Sender<'_>) {
+        let (ring, fd, group) = self.parts();
+        (Rx::receiver(ring, fd, group), Sender::new(fd))
     }
 }
 

@@ -113,7 +113,7 @@ trait Drains {
     }
 }
 
-impl Drains for Receiver<'_> {
+impl<G> Drains for Receiver<'_, G> {
     fn parts(&mut self) -> (BorrowedFd<'_>, &mut Watch) {
         (self.fd(), self.watch())
     }
@@ -173,7 +173,7 @@ impl<R: Receives> Socket<Configured<R>> {
     }
 }
 
-impl Receiver<'_> {
+impl<G> Receiver<'_, G> {
     /// Replaces the filter, and hands out no packet that the earlier one let pass once this returns.
     ///
     /// The new program is in force at once. What the earlier one let pass is taken from the ring and
@@ -188,6 +188,9 @@ impl Receiver<'_> {
     /// most. Blocks that are out are not waited for, and stay usable. Before the first filter, the earlier
     /// one is that which keeps everything. The program is held to the snap length as by
     /// [`attach_filter`](Socket::attach_filter).
+    ///
+    /// What is old is known by the kernel's counts: nobody else may read `PACKET_STATISTICS` of this
+    /// socket.
     ///
     /// # Errors
     ///
@@ -243,7 +246,7 @@ impl Receiver<'_> {
     /// it. For a program that gives privileges up, or hands the socket on.
     ///
     /// `setsockopt(SO_LOCK_FILTER)`, Linux 3.9. Attaching, replacing and detaching fail afterwards, with
-    /// [`Error::System`], EPERM.
+    /// [`Error::System`], EPERM; so does giving a fanout group a program through this socket.
     ///
     /// # Errors
     ///
@@ -254,7 +257,7 @@ impl Receiver<'_> {
     }
 }
 
-impl<R: Receives> Socket<Bound<R>> {
+impl<R: Receives, G> Socket<Bound<R, G>> {
     /// Replaces the filter: [`Receiver::replace_filter`].
     ///
     /// # Errors
@@ -305,7 +308,7 @@ mod shared {
     use super::{AsFd, BorrowedFd, Deadline, Drains, Error, Instruction, OnSignal};
     use super::{SharedReceiver, Wake, Watch, lock};
 
-    impl Drains for SharedReceiver {
+    impl<G> Drains for SharedReceiver<G> {
         fn parts(&mut self) -> (BorrowedFd<'_>, &mut Watch) {
             self.fd_and_watch()
         }
@@ -319,7 +322,7 @@ mod shared {
         }
     }
 
-    impl SharedReceiver {
+    impl<G> SharedReceiver<G> {
         /// Replaces the filter: [`Receiver::replace_filter`](super::Receiver::replace_filter).
         ///
         /// # Errors

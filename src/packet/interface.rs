@@ -106,7 +106,7 @@ impl Interface {
     /// # Errors
     ///
     /// [`Error::NoSuchInterface`] where it is gone. [`Error::System`]: EOPNOTSUPP where the driver does
-    /// not tell; those of the loopback, of bridges and of tunnels do not, and most have one queue.
+    /// not tell, as that of the loopback.
     #[doc(alias = "ETHTOOL_GCHANNELS")]
     pub fn queues(self, socket: impl AsFd) -> Result<Queues, Error> {
         let (receive, transmit) = link::queues(socket.as_fd(), self.index()).map_err(unread)?;

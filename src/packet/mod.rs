@@ -17,6 +17,7 @@
 
 mod block;
 mod copied;
+mod fanout;
 mod filter;
 mod frame_geometry;
 mod geometry;
@@ -42,6 +43,7 @@ mod watch;
 
 pub use self::block::Block;
 pub use self::copied::{NoRing, Sender};
+pub use self::fanout::{Fanout, FanoutGroup, FanoutMode, Member, RolloverStatistics};
 pub use self::frame_geometry::FrameGeometry;
 pub use self::geometry::Geometry;
 pub use self::interface::{Interface, LinkState, Queues};

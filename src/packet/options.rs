@@ -79,8 +79,8 @@ pub enum LinkHeader {
     ///
     /// The same program then reads every kind of link. [`Packet::protocol`](super::Packet::protocol)
     /// says what the header is, [`Packet::source`](super::Packet::source) who sent the packet, and
-    /// [`Packet::vlan`](super::Packet::vlan) what tag it had, also where this host sent it (before
-    /// Linux 6.11 a sent packet's tag stays in its bytes). Lengths count from the network header on,
+    /// [`Packet::vlan`](super::Packet::vlan) what tag it had, also where this host sent it (kernels from
+    /// before the middle of 2024 lose a sent packet's tag). Lengths count from the network header on,
     /// and a filter sees no more than the program does.
     #[doc(alias = "SOCK_DGRAM")]
     #[doc(alias = "cooked")]

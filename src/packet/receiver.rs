@@ -8,6 +8,7 @@ use super::watch::{Readable, Watch};
 use super::{Block, Interface, Packet, Statistics};
 use crate::error::Error;
 use crate::handoff::{self, Handle, Slots};
+use crate::lifecycle::Alone;
 use crate::wait::{Deadline, OnSignal, Wake};
 
 /// Why [`Receiver::for_each`] ended.
@@ -25,21 +26,28 @@ pub enum Ended {
 ///
 /// Blocks live as long as the borrow (`'r`), not as long as the receiver: they can be held, sent to
 /// other threads and dropped in any order. The kernel fills blocks in turn and stops at the first that
-/// it has not got back.
+/// it has not got back. `G` is that of [`Bound`](crate::lifecycle::Bound).
 #[derive(Debug)]
-pub struct Receiver<'r> {
+pub struct Receiver<'r, G = Alone> {
     ring: handoff::Receiver<'r>,
     fd: BorrowedFd<'r>,
     watch: &'r mut Watch,
+    pub(super) group: &'r G,
 }
 
-impl<'r> Receiver<'r> {
+impl<'r, G> Receiver<'r, G> {
     pub(super) fn new(
         ring: handoff::Receiver<'r>,
         fd: BorrowedFd<'r>,
         watch: &'r mut Watch,
+        group: &'r G,
     ) -> Self {
-        Self { ring, fd, watch }
+        Self {
+            ring,
+            fd,
+            watch,
+            group,
+        }
     }
 
     pub(super) fn watch(&mut self) -> &mut Watch {
@@ -123,18 +131,6 @@ impl<'r> Receiver<'r> {
         for_each(self, Self::next_block, wait, deadline, f)
     }
 
-    /// Binds to another interface, or to one that was removed and made again, with the same ring.
-    ///
-    /// What the ring holds of the old interface stays readable, and blocks that are out stay out.
-    /// A [`MembershipGuard`](super::MembershipGuard) keeps to the old interface. `bind`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`]: ENODEV where there is no such interface; the socket stays bound as it was.
-    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
-        self.watch.rebind(self.fd, interface)
-    }
-
     /// The interface that the socket was last bound to.
     #[must_use]
     pub fn interface(&self) -> Interface {
@@ -153,6 +149,20 @@ impl<'r> Receiver<'r> {
     pub fn statistics(&mut self) -> Result<Statistics, Error> {
         self.watch
             .statistics(self.ring.slots(), self.ring.taken_back(), self.fd)
+    }
+}
+
+impl Receiver<'_> {
+    /// Binds to another interface, or to one that was removed and made again, with the same ring.
+    ///
+    /// What the ring holds of the old interface stays readable, and blocks that are out stay out.
+    /// A [`MembershipGuard`](super::MembershipGuard) keeps to the old interface. `bind`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: ENODEV where there is no such interface; the socket stays bound as it was.
+    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
+        self.watch.rebind(self.fd, interface)
     }
 }
 

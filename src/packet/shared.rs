@@ -9,6 +9,7 @@ use super::watch::{Readable, Watch};
 use super::{Block, Ended, Interface, Packet, Statistics};
 use crate::error::Error;
 use crate::handoff::{self, Slots};
+use crate::lifecycle::Alone;
 use crate::sys::{MappedRing, Owner};
 use crate::wait::{Deadline, OnSignal, Wake};
 
@@ -20,16 +21,18 @@ use crate::wait::{Deadline, OnSignal, Wake};
 /// A block that is forgotten stays out for good, and the ring stops at it:
 /// [`Statistics::held`] counts it.
 #[derive(Debug)]
-pub struct SharedReceiver {
+pub struct SharedReceiver<G = Alone> {
     ring: handoff::SharedReceiver<Owner>,
     watch: Watch,
+    pub(super) group: G,
 }
 
-impl SharedReceiver {
-    pub(super) fn new(ring: MappedRing, watch: Watch, fd: OwnedFd) -> Self {
+impl<G> SharedReceiver<G> {
+    pub(super) fn new(ring: MappedRing, watch: Watch, fd: OwnedFd, group: G) -> Self {
         Self {
             ring: ring.into_shared(fd),
             watch,
+            group,
         }
     }
 
@@ -85,17 +88,6 @@ impl SharedReceiver {
         for_each(self, Self::next_block, wait, deadline, f)
     }
 
-    /// Binds to another interface with the same ring:
-    /// [`Receiver::rebind`](super::Receiver::rebind).
-    ///
-    /// # Errors
-    ///
-    /// As [`Receiver::rebind`](super::Receiver::rebind).
-    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
-        let fd = self.ring.shared().owner().as_fd();
-        self.watch.rebind(fd, interface)
-    }
-
     /// The interface that the socket was last bound to.
     #[must_use]
     pub fn interface(&self) -> Interface {
@@ -114,7 +106,20 @@ impl SharedReceiver {
     }
 }
 
-impl AsFd for SharedReceiver {
+impl SharedReceiver {
+    /// Binds to another interface with the same ring:
+    /// [`Receiver::rebind`](super::Receiver::rebind).
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::rebind`](super::Receiver::rebind).
+    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
+        let fd = self.ring.shared().owner().as_fd();
+        self.watch.rebind(fd, interface)
+    }
+}
+
+impl<G> AsFd for SharedReceiver<G> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.ring.shared().owner().as_fd()
     }

@@ -12,7 +12,7 @@ use super::{Block, Ended, Interface, Packet, Receiver, Statistics, Transmitter};
 use crate::abi::packet::record;
 use crate::error::{Error, Operation};
 use crate::handoff::Slots;
-use crate::lifecycle::{Bound, Configured, Failed, Mapped, Rings};
+use crate::lifecycle::{Alone, Bound, Configured, Failed, Mapped, Rings};
 use crate::sys;
 use crate::wait::{Deadline, OnSignal, Wake};
 
@@ -23,6 +23,7 @@ use crate::wait::{Deadline, OnSignal, Wake};
 /// | [`Configured`] | set options, attach a filter; no packet can arrive | [`configure`](Self::configure) |
 /// | [`Mapped`] | the rings exist; no packet can arrive | [`map`](Self::map) |
 /// | [`Bound`] | receive, transmit | [`bind`](Self::bind) |
+/// | [`Bound<_, Member>`](Bound) | the same; receives a share of what a fanout group receives | [`join_fanout`](Self::join_fanout) |
 ///
 /// Which rings it has, the state's parameter says: [`Rx`](super::Rx), [`Tx`](super::Tx),
 /// [`RxTx`](super::RxTx) and its halves, or [`NoRing`](super::NoRing).
@@ -136,6 +137,8 @@ impl<R: PacketRings> Socket<Configured<R>> {
 impl<R: Receives> Socket<Configured<R>> {
     /// Receives no packet that this host sends. `setsockopt(PACKET_IGNORE_OUTGOING)`, Linux 4.20.
     ///
+    /// In a fanout group too, from Linux 6.2 on: [`join_fanout`](Socket::join_fanout) sees to it.
+    ///
     /// # Errors
     ///
     /// [`Error::System`]: ENOPROTOOPT on older kernels.
@@ -180,6 +183,7 @@ impl<R: PacketRings> Socket<Mapped<R>> {
                     state: Bound {
                         rings: R::into_bound(rings, interface),
                         fd,
+                        group: Alone::new(),
                     },
                 })
             }
@@ -188,13 +192,15 @@ impl<R: PacketRings> Socket<Mapped<R>> {
     }
 }
 
-impl<R: PacketRings> Socket<Bound<R>> {
+impl<R: PacketRings, G> Socket<Bound<R, G>> {
     /// The interface that the socket was last bound to.
     #[must_use]
     pub fn interface(&self) -> Interface {
         R::interface(&self.state.rings)
     }
+}
 
+impl<R: PacketRings> Socket<Bound<R>> {
     /// Binds to another interface with the same rings: [`Receiver::rebind`]. Frames that are queued go
     /// out through it.
     ///
@@ -206,33 +212,34 @@ impl<R: PacketRings> Socket<Bound<R>> {
     }
 }
 
-impl<R: Rings> Socket<Bound<R>> {
+impl<R: Rings, G> Socket<Bound<R, G>> {
     /// The descriptor.
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.state.fd.as_fd()
     }
 
-    /// The rings and the descriptor, to be borrowed together.
-    pub(super) fn parts(&mut self) -> (&mut R::Bound, BorrowedFd<'_>) {
-        (&mut self.state.rings, self.state.fd.as_fd())
+    /// What the state holds, to be borrowed together.
+    pub(super) fn parts(&mut self) -> (&mut R::Bound, BorrowedFd<'_>, &G) {
+        let state = &mut self.state;
+        (&mut state.rings, state.fd.as_fd(), &state.group)
     }
 }
 
-impl<R: Transmits> Socket<Bound<R>> {
+impl<R: Transmits, G> Socket<Bound<R, G>> {
     /// Fills frames and has them sent.
     #[inline]
     pub fn transmitter(&mut self) -> Transmitter<'_> {
-        let (rings, fd) = self.parts();
+        let (rings, fd, _) = self.parts();
         R::transmitter(rings, fd)
     }
 }
 
-impl<R: Receives> Socket<Bound<R>> {
+impl<R: Receives, G> Socket<Bound<R, G>> {
     /// Hands out many blocks at a time. Blocks that were forgotten are taken back.
     #[inline]
-    pub fn receiver(&mut self) -> Receiver<'_> {
-        let (rings, fd) = self.parts();
-        R::receiver(rings, fd)
+    pub fn receiver(&mut self) -> Receiver<'_, G> {
+        let (rings, fd, group) = self.parts();
+        R::receiver(rings, fd, group)
     }
 
     /// The next block that the kernel has filled, one at a time. No system call.
@@ -287,13 +294,15 @@ impl<R: Receives> Socket<Bound<R>> {
 }
 
 #[cfg(feature = "alloc")]
-impl<R: Rings<Bound = BoundRx>> Socket<Bound<R>> {
+impl<R: Rings<Bound = BoundRx>, G> Socket<Bound<R, G>> {
     /// Shares the ring with blocks that are `'static` and own it together.
     ///
     /// The socket lives until the receiver and the last block are dropped.
     #[must_use]
-    pub fn into_shared(self) -> super::SharedReceiver {
-        self.state.rings.into_shared(self.state.fd)
+    pub fn into_shared(self) -> super::SharedReceiver<G> {
+        self.state
+            .rings
+            .into_shared(self.state.fd, self.state.group)
     }
 }
 
@@ -309,7 +318,7 @@ impl<R: Rings> AsFd for Socket<Mapped<R>> {
     }
 }
 
-impl<R: Rings> AsFd for Socket<Bound<R>> {
+impl<R: Rings, G> AsFd for Socket<Bound<R, G>> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.state.fd.as_fd()
     }

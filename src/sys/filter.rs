@@ -30,6 +30,16 @@ assert_eq_size!(Program, linux_raw_sys::ptrace::sock_fprog);
 
 /// Attaches a classic BPF program, in place of the one that was there.
 pub(crate) fn attach_filter(fd: BorrowedFd<'_>, program: &[Instruction]) -> Result<(), Errno> {
+    set_program(fd, SOL_SOCKET, SO_ATTACH_FILTER, program)
+}
+
+/// `setsockopt(fd, level, name)` with a classic BPF program.
+pub(super) fn set_program(
+    fd: BorrowedFd<'_>,
+    level: u32,
+    name: u32,
+    program: &[Instruction],
+) -> Result<(), Errno> {
     let len = c_ushort::try_from(program.len()).map_err(|_| Errno::INVAL)?;
     let program = Program {
         len,
@@ -41,8 +51,8 @@ pub(crate) fn attach_filter(fd: BorrowedFd<'_>, program: &[Instruction]) -> Resu
         syscall!(
             Sysno::setsockopt,
             fd.as_raw_fd(),
-            SOL_SOCKET,
-            SO_ATTACH_FILTER,
+            level,
+            name,
             &raw const program,
             size_of::<Program>()
         )

@@ -3,6 +3,7 @@
 //! rustix makes the calls that it has; `setsockopt` and `getsockopt` at `SOL_PACKET`, and the socket
 //! filter, go through `syscalls`. Nothing here keeps state but [`Mapping`].
 
+mod fanout;
 mod filter;
 pub(crate) mod link;
 mod mapping;
@@ -13,6 +14,10 @@ mod sockopt;
 pub(crate) mod timestamp;
 mod version;
 
+pub(crate) use fanout::{
+    fanout_group, ignores_outgoing, join_fanout, rollover_statistics, set_fanout_ebpf,
+    set_fanout_program,
+};
 pub(crate) use filter::{attach_ebpf, attach_filter, detach_filter, lock_filter, wait_for_readers};
 pub(crate) use mapping::Mapping;
 pub(crate) use namespace::open_in;
