@@ -3,11 +3,10 @@
 mod sending;
 
 use core::time::Duration;
-use std::time::SystemTime;
 
 use packet_ring::packet::{Completion, FrameGeometry, Socket, TimestampSource, Tx, TxClock};
 use packet_ring::{Error, Operation};
-use packet_ring_lab::suite::{Stopped, TestResult};
+use packet_ring_lab::suite::TestResult;
 use packet_ring_lab::{Sees, TokenBucket, Witness, frame, suite};
 use rustix::io::Errno;
 use rustix::net::{TxTimeFlags, sockopt};
@@ -85,57 +84,6 @@ fn without_the_option_packets_begin_at_the_start() -> TestResult {
     Ok(())
 }
 
-/// Sends frames one by one until one came back that was stamped by `source`, and returns what came back.
-fn stamped_by(source: TimestampSource) -> Result<Vec<Completion>, Stopped> {
-    let wire = Wire::new()?;
-    let mut socket = Socket::configure(Tx::new(EIGHT))?;
-    socket.timestamp(source)?;
-    let mut socket = socket.map()?.bind(interface(&wire.pair.near)?)?;
-    let mut transmitter = socket.transmitter();
-    let mut came_back = Vec::new();
-    // The kernel begins to stamp soon after it was asked to.
-    for _ in 0..1000 {
-        number(&mut transmitter, 0, 60)?;
-        transmitter.kick()?;
-        let completion = loop {
-            match transmitter.next_completion() {
-                Some(completion) => break completion,
-                None => std::thread::yield_now(),
-            }
-        };
-        came_back.push(completion);
-        if source != TimestampSource::Software || completion.timestamp.is_some() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    Ok(came_back)
-}
-
-fn a_frame_comes_back_with_the_time_it_was_sent() -> TestResult {
-    let before = SystemTime::now();
-    let came_back = stamped_by(TimestampSource::Software)?;
-    let after = SystemTime::now();
-    let stamp = came_back.last().and_then(|last| last.timestamp);
-    let stamp = stamp.ok_or("never stamped")?;
-    assert_eq!(stamp.source, TimestampSource::Software);
-    let time = SystemTime::from(stamp);
-    assert!(
-        before <= time && time <= after,
-        "{before:?} {time:?} {after:?}"
-    );
-    Ok(())
-}
-
-fn without_the_option_frames_have_no_stamp() -> TestResult {
-    for source in [TimestampSource::Ring, TimestampSource::Hardware] {
-        for completion in stamped_by(source)? {
-            assert_eq!(completion.timestamp, None);
-        }
-    }
-    Ok(())
-}
-
 fn a_kick_at_a_time_needs_the_option() -> TestResult {
     let wire = Wire::new()?;
     let mut socket = wire.transmit(Tx::new(EIGHT))?;
@@ -203,8 +151,6 @@ suite![
     a_bypassed_queue_does_not_see_what_is_sent,
     a_packet_begins_anywhere_in_its_frame,
     without_the_option_packets_begin_at_the_start,
-    a_frame_comes_back_with_the_time_it_was_sent,
-    without_the_option_frames_have_no_stamp,
     a_kick_at_a_time_needs_the_option,
     a_kick_at_a_time_sends_where_nobody_keeps_the_time,
     the_kernel_takes_the_time_of_a_kick,

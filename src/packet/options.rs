@@ -42,8 +42,10 @@ impl<R: PacketRings> Socket<Configured<R>> {
     ///   and by its own clock, which need not show UTC.
     ///
     /// Frames that were sent come back with the stamp that was asked for, or with none
-    /// ([`Completion::timestamp`](super::Completion)): with software's where they stay on this machine, as on a veth or
-    /// the loopback, for the kernel stamps them as they enter again, and otherwise only with the interface's.
+    /// ([`Completion::timestamp`](super::Completion)). Software's they have where they stay on this machine, as on
+    /// a veth or the loopback: the kernel stamps them as they enter again, and on their way to another machine it
+    /// does not. The interface is asked to stamp them; the kernel then also keeps a copy of each stamped frame for
+    /// `recvmsg`, in the room of `SO_RCVBUF`, which [`Receiver::wait`](super::Receiver::wait) throws away.
     ///
     /// Received packets without the stamp that was asked for have one of those before it in this list.
     /// `setsockopt(PACKET_TIMESTAMP)` (Linux 2.6.36) and `setsockopt(SO_TIMESTAMPING)`.
@@ -59,6 +61,9 @@ impl<R: PacketRings> Socket<Configured<R>> {
         let (reported, made) = match source {
             TimestampSource::Ring => (0, 0),
             TimestampSource::Software => (timestamp::SOFTWARE, timestamp::RX_SOFTWARE),
+            TimestampSource::Hardware if R::TRANSMIT => {
+                (timestamp::RAW_HARDWARE, timestamp::TX_HARDWARE)
+            }
             TimestampSource::Hardware => (timestamp::RAW_HARDWARE, 0),
         };
         timestamp::set_packet_timestamp(self.as_fd(), reported)

@@ -15,6 +15,9 @@ use crate::sys::{self, Mapping, RingRequest};
 /// Not exported: its methods take any descriptor, and would let a ring be made outside of the socket's
 /// states.
 pub trait PacketRings: Rings + Copy {
+    /// Whether one of them transmits.
+    const TRANSMIT: bool = false;
+
     /// The type of the socket.
     fn socket_type(&self) -> SocketType {
         SocketType::RAW

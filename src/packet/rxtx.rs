@@ -37,6 +37,8 @@ impl Rings for RxTx {
 }
 
 impl PacketRings for RxTx {
+    const TRANSMIT: bool = true;
+
     fn socket_type(&self) -> SocketType {
         self.rx.socket_type()
     }

@@ -130,6 +130,8 @@ impl Rings for Tx {
 }
 
 impl PacketRings for Tx {
+    const TRANSMIT: bool = true;
+
     fn configure(&self, fd: BorrowedFd<'_>) -> Result<(), Error> {
         if self.refusal == Refusal::Skip {
             sys::skip_refused_frames(fd).map_err(Error::system(Operation::SetLoss))?;
