@@ -17,7 +17,7 @@ use rustix::fd::{AsFd, AsRawFd};
 use syscalls::{Sysno, syscall};
 
 use data_path::{PROMPT, interface};
-use sending::{EIGHT, Wire, drain, number};
+use sending::{EIGHT, Wire, completion, drain, number};
 
 /// Flags of `linux/net_tstamp.h`.
 const TX_HARDWARE: u32 = 1 << 0;
@@ -37,12 +37,7 @@ fn stamped_by(source: TimestampSource) -> Result<Vec<Completion>, Stopped> {
     for _ in 0..1000 {
         number(&mut transmitter, 0, 60)?;
         transmitter.kick()?;
-        let completion = loop {
-            match transmitter.next_completion() {
-                Some(completion) => break completion,
-                None => std::thread::yield_now(),
-            }
-        };
+        let completion = completion(&mut transmitter)?;
         came_back.push(completion);
         if source != TimestampSource::Software || completion.timestamp.is_some() {
             break;

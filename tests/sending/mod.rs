@@ -5,7 +5,7 @@
 use core::time::Duration;
 
 use packet_ring::lifecycle::Bound;
-use packet_ring::packet::{FrameGeometry, Interface, Socket, Transmitter, Tx};
+use packet_ring::packet::{Completion, FrameGeometry, Interface, Socket, Transmitter, Tx};
 use packet_ring::{Deadline, Error, OnSignal, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Link, Sees, TokenBucket, VethOptions, VethPair, Witness, frame};
@@ -94,6 +94,18 @@ pub(crate) fn number(
     len: usize,
 ) -> Result<u64, Error> {
     put(transmitter, &frame::numbered(number, len))
+}
+
+/// The next frame that comes back, waited for.
+pub(crate) fn completion(transmitter: &mut Transmitter<'_>) -> Result<Completion, Stopped> {
+    let end = Deadline::after(PATIENCE);
+    while !end.has_passed() {
+        if let Some(completion) = transmitter.next_completion() {
+            return Ok(completion);
+        }
+        std::thread::yield_now();
+    }
+    Err("no frame came back".into())
 }
 
 /// Waits until every frame came back.
