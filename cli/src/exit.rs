@@ -82,7 +82,7 @@ pub(crate) fn setcap_line() -> String {
 
 fn permission_advice() -> String {
     format!(
-        "Capturing needs CAP_NET_RAW. Give it to this program once:\n    {}",
+        "That needs CAP_NET_RAW. Give it to this program once:\n    {}",
         setcap_line()
     )
 }

@@ -10,7 +10,7 @@ use crate::exit::Failure;
 /// One datagram of a dump is at most this long (`NLMSG_GOODSIZE` and more).
 const DATAGRAM: usize = 64 << 10;
 
-const DLT_ETHERNET: u16 = 1;
+pub(crate) const DLT_ETHERNET: u16 = 1;
 const DLT_RAW_IP: u16 = 101;
 
 /// What an interface is.
@@ -22,6 +22,10 @@ pub(crate) struct Interface {
     layer: LinkLayerType,
     /// Packets received and dropped, by its own count.
     pub(crate) counted: (u64, u64),
+    /// Packets transmitted, by its own count.
+    pub(crate) transmitted: u64,
+    /// The largest payload of a frame, in bytes.
+    pub(crate) mtu: u32,
 }
 
 /// The first header of every packet.
@@ -182,8 +186,14 @@ fn interface(link: &LinkMessage) -> Option<Interface> {
             rx_packets,
             rx_dropped,
             rx_missed_errors,
+            tx_packets,
             ..
-        }) => Some((*rx_packets, rx_dropped + rx_missed_errors)),
+        }) => Some(((*rx_packets, rx_dropped + rx_missed_errors), *tx_packets)),
+        _ => None,
+    });
+    let (counted, transmitted) = counted.unwrap_or_default();
+    let mtu = attributes().find_map(|attribute| match attribute {
+        LinkAttribute::Mtu(mtu) => Some(*mtu),
         _ => None,
     });
     Some(Interface {
@@ -191,7 +201,9 @@ fn interface(link: &LinkMessage) -> Option<Interface> {
         index: link.header.index,
         flags: link.header.flags,
         layer: link.header.link_layer_type,
-        counted: counted.unwrap_or_default(),
+        counted,
+        transmitted,
+        mtu: mtu.unwrap_or_default(),
     })
 }
 

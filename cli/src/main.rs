@@ -16,6 +16,8 @@ mod limits;
 mod line;
 mod plan;
 mod progress;
+mod replay;
+mod send;
 mod signals;
 mod writer;
 
@@ -28,6 +30,7 @@ use args::{Cli, Command};
 fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Capture(args) => capture::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Doctor => doctor::run(),
         Command::Demo(args) => demo::run(&args),
     };
