@@ -14,6 +14,14 @@ pub(crate) const VLAN_TAG: u32 = 4;
 /// Bytes of an Ethernet header, which it does not count either.
 pub(crate) const ETHERNET_HEADER: u32 = 14;
 
+/// Whether the interface sends a packet of this length. With vnet headers the kernel leaves that to us.
+pub(crate) fn fits(packet: &[u8], mtu: u32) -> bool {
+    const TAGGED: [u8; 2] = [0x81, 0x00];
+    let longest = (mtu + ETHERNET_HEADER) as usize;
+    packet.len() <= longest
+        || (packet.len() <= longest + VLAN_TAG as usize && packet.get(12..14) == Some(&TAGGED))
+}
+
 /// How long an interface may go on without room.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of packets that may be under way at a time, with what the kernel needs for each.

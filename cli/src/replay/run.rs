@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use packet_ring::lifecycle::Bound;
-use packet_ring::packet::{self, FrameGeometry, Socket, Transmitter, Tx};
+use packet_ring::packet::{self, FrameGeometry, Socket, Transmitter, Tx, VnetHeader};
 use packet_ring::{Deadline, Error, InvalidGeometry, OnSignal, Unsent};
 use rustix::fd::AsFd;
 use rustix::io::Errno;
@@ -20,11 +20,13 @@ use super::pace::{Pace, Schedule, now, sleep_until};
 use super::report::Report;
 use crate::exit::Failure;
 use crate::interfaces::{self, Interface, LinkType};
-use crate::send::{ETHERNET_HEADER, Flushed, VLAN_TAG, flush, widen_send_buffer};
+use crate::send::{ETHERNET_HEADER, Flushed, VLAN_TAG, fits, flush, widen_send_buffer};
 use crate::signals::Signals;
 
 /// Frames a kick: more would leave the first level of the processor's cache.
 const BATCH: u32 = 128;
+/// Bytes up to which it is cheaper to copy a packet than to lend it to the interface.
+const SHORT: u16 = 256;
 /// The longest sleep: a signal that comes just before one is heard after it.
 const NAP: u64 = NANOSECONDS / 4;
 /// How often an interface that is down is tried.
@@ -48,7 +50,7 @@ pub(crate) fn run(args: &Replay) -> Result<ExitCode, Failure> {
         )));
     }
     let chunks = Chunks::read(&args.file, args.r#loop)?;
-    let (geometry, longest) = geometry(interface.mtu).map_err(Failure::runtime)?;
+    let (geometry, mtu) = geometry(interface.mtu).map_err(Failure::runtime)?;
     let mut socket =
         open(args, &interface, geometry).map_err(|error| failure(error, &interface.name))?;
     // A sleep ends when it should, and not within the 50 microseconds that the kernel may add: where it may not, it adds.
@@ -61,7 +63,7 @@ pub(crate) fn run(args: &Replay) -> Result<ExitCode, Failure> {
         schedule: Schedule::new(Pace::of(args), now()),
         left: args.count.unwrap_or(u64::MAX),
         bar: Bar::new(&args.file, args.r#loop, args.quiet),
-        longest,
+        mtu,
         now: now(),
         due: Vec::new(),
         report: Report::default(),
@@ -88,7 +90,8 @@ fn open(
     geometry: FrameGeometry,
 ) -> Result<Socket<Bound<Tx>>, Error> {
     let index = packet::Interface::by_index(interface.index).ok_or(Error::NoSuchInterface)?;
-    let mut socket = Socket::configure(Tx::new(geometry))?;
+    // For the sake of short packets: without one, the kernel lends them all to the interface.
+    let mut socket = Socket::configure(Tx::new(geometry).vnet_headers())?;
     if args.bypass_qdisc {
         socket.bypass_qdisc()?;
     }
@@ -96,19 +99,19 @@ fn open(
     Ok(socket.map()?.bind(index)?)
 }
 
-/// A ring of 512 frames that hold what the interface can send, and the bytes of the longest such packet.
+/// A ring of 512 frames for packets of this MTU, and the MTU as far as they have room for it.
 fn geometry(mtu: u32) -> Result<(FrameGeometry, u32), InvalidGeometry> {
     const FRAMES: u32 = 512;
-    let room = mtu.saturating_add(ETHERNET_HEADER + VLAN_TAG);
+    const HEADERS: u32 = ETHERNET_HEADER + VLAN_TAG + VnetHeader::SIZE as u32;
     let default = FrameGeometry::DEFAULT;
-    let overhead = default.frame_size() - default.capacity();
-    let frame = room
+    let overhead = default.frame_size() - default.capacity() + HEADERS;
+    let frame = mtu
         .saturating_add(overhead)
         .clamp(default.frame_size(), 1 << 20)
         .next_power_of_two();
     let block = frame.max(default.block_size());
     let geometry = FrameGeometry::new(frame, block, FRAMES / (block / frame))?;
-    Ok((geometry, room.min(geometry.capacity())))
+    Ok((geometry, mtu.min(frame - overhead)))
 }
 
 /// What the library says, as this tool ends with it.
@@ -163,8 +166,7 @@ struct Run<'t> {
     /// Packets until the limit.
     left: u64,
     bar: Bar,
-    /// Bytes of the longest packet that is worth a try; the kernel looks closer.
-    longest: u32,
+    mtu: u32,
     /// The clock, as it was last read.
     now: u64,
     /// When each packet of the present chunk is due.
@@ -252,17 +254,20 @@ impl Run<'_> {
                     return Stop::Early(due);
                 }
             }
-            if record.len > self.longest {
+            let data = chunk.data(record);
+            if !fits(data, self.mtu) {
                 return Stop::TooLong;
             }
             let Some(mut frame) = self.transmitter.reserve() else {
                 return Stop::Full;
             };
-            let data = chunk.data(record);
             let Some(room) = frame.data_mut().get_mut(..data.len()) else {
                 return Stop::TooLong;
             };
             room.copy_from_slice(data);
+            if let Ok(len @ ..=SHORT) = u16::try_from(data.len()) {
+                frame.set_vnet_header(VnetHeader::NONE.copied(len));
+            }
             if frame.send(data.len()).is_err() {
                 return Stop::TooLong;
             }

@@ -28,7 +28,7 @@ pub(crate) fn frames_that_cannot_go_are_counted_and_passed_over() -> TestResult 
     let directory = Directory::new("failed");
     let pair = VethPair::create(&VethOptions::default())?;
     let witness = Witness::on(&pair.far, Sees::Incoming)?;
-    // 1514 bytes go, and with a tag 1518. 1515 and 1519 the kernel or we refuse; 13 are no header.
+    // 1514 bytes go, and with a tag 1518. The kernel refuses the 13 bytes that are no header.
     let frames = [
         frame::numbered(0, 1514),
         frame::numbered(1, 1515),
