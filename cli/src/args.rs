@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::bridge::Bridge;
 use crate::limits::Condition;
 use crate::replay::Replay;
 
@@ -31,6 +32,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Capture packets: one line each, or a file with -w
     Capture(Box<Capture>),
+    /// Forward what arrives at either of two interfaces to the other
+    Bridge(Bridge),
     /// Send the packets of a pcap or pcapng file
     Replay(Replay),
     /// Say what this machine and this user can do, and how to get the rest

@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod args;
+mod bridge;
 mod capture;
 mod clock;
 mod demo;
@@ -30,6 +31,7 @@ use args::{Cli, Command};
 fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Capture(args) => capture::run(&args),
+        Command::Bridge(args) => bridge::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Doctor => doctor::run(),
         Command::Demo(args) => demo::run(&args),

@@ -7,12 +7,18 @@ use std::time::Instant;
 use packet_ring::packet::Transmitter;
 use packet_ring::{Error, Unsent};
 use rustix::fd::BorrowedFd;
+use rustix::io::Errno;
 use rustix::net::sockopt;
+
+use crate::exit::Failure;
 
 /// Bytes of a VLAN tag, which the MTU does not count.
 pub(crate) const VLAN_TAG: u32 = 4;
 /// Bytes of an Ethernet header, which it does not count either.
 pub(crate) const ETHERNET_HEADER: u32 = 14;
+
+/// Bytes up to which it is cheaper to copy a packet than to lend it to the interface.
+pub(crate) const SHORT: u16 = 256;
 
 /// Whether the interface sends a packet of this length. With vnet headers the kernel leaves that to us.
 pub(crate) fn fits(packet: &[u8], mtu: u32) -> bool {
@@ -104,4 +110,18 @@ pub(crate) fn widen_send_buffer(fd: BorrowedFd<'_>) {
     // Refused, it stays as it was, and kicks take fewer frames each.
     let _refused = sockopt::set_socket_send_buffer_size_force(fd, SEND_BUFFER)
         .or_else(|_| sockopt::set_socket_send_buffer_size(fd, SEND_BUFFER));
+}
+
+/// What the library says, as this tool ends with it.
+pub(crate) fn failure(error: Error, interface: &str) -> Failure {
+    match (error, error.errno()) {
+        (_, Some(Errno::PERM | Errno::ACCESS)) => {
+            Failure::not_permitted(format_args!("not permitted to send on {interface}"))
+        }
+        (Error::NoSuchInterface, _) | (_, Some(Errno::NODEV)) => {
+            Failure::interface(format_args!("there is no interface {interface}"))
+        }
+        (Error::LinkGone, _) => Failure::interface(format_args!("{interface} went away")),
+        _ => Failure::runtime(format_args!("{interface}: {error}")),
+    }
 }

@@ -176,6 +176,16 @@ impl<H: Handle> Block<H> {
         }
     }
 
+    /// The `N` bytes that lie before the captured ones of a packet of this block.
+    pub(super) fn before<const N: usize>(&self, captured: &[u8]) -> Option<[u8; N]> {
+        let bytes = self.guard.bytes();
+        let at = captured
+            .as_ptr()
+            .addr()
+            .checked_sub(bytes.as_ptr().addr())?;
+        bytes.get(at.checked_sub(N)?..at)?.first_chunk().copied()
+    }
+
     /// Tells this block from those of other rings, whose numbers start at 1 too.
     #[inline(always)]
     fn address(&self) -> usize {

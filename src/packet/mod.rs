@@ -24,6 +24,7 @@ mod transmitter;
 mod tx;
 mod tx_frame;
 mod vnet;
+mod vnet_received;
 mod walk;
 mod watch;
 

@@ -9,7 +9,6 @@ use packet_ring::lifecycle::Bound;
 use packet_ring::packet::{self, FrameGeometry, Socket, Transmitter, Tx, VnetHeader};
 use packet_ring::{Deadline, Error, InvalidGeometry, OnSignal, Unsent};
 use rustix::fd::AsFd;
-use rustix::io::Errno;
 use rustix::thread::set_current_timer_slack;
 
 use super::args::Replay;
@@ -20,13 +19,13 @@ use super::pace::{Pace, Schedule, now, sleep_until};
 use super::report::Report;
 use crate::exit::Failure;
 use crate::interfaces::{self, Interface, LinkType};
-use crate::send::{ETHERNET_HEADER, Flushed, VLAN_TAG, fits, flush, widen_send_buffer};
+use crate::send::{
+    ETHERNET_HEADER, Flushed, SHORT, VLAN_TAG, failure, fits, flush, widen_send_buffer,
+};
 use crate::signals::Signals;
 
 /// Frames a kick: more would leave the first level of the processor's cache.
 const BATCH: u32 = 128;
-/// Bytes up to which it is cheaper to copy a packet than to lend it to the interface.
-const SHORT: u16 = 256;
 /// The longest sleep: a signal that comes just before one is heard after it.
 const NAP: u64 = NANOSECONDS / 4;
 /// How often an interface that is down is tried.
@@ -112,20 +111,6 @@ fn geometry(mtu: u32) -> Result<(FrameGeometry, u32), InvalidGeometry> {
     let block = frame.max(default.block_size());
     let geometry = FrameGeometry::new(frame, block, FRAMES / (block / frame))?;
     Ok((geometry, mtu.min(frame - overhead)))
-}
-
-/// What the library says, as this tool ends with it.
-pub(super) fn failure(error: Error, interface: &str) -> Failure {
-    match (error, error.errno()) {
-        (_, Some(Errno::PERM | Errno::ACCESS)) => {
-            Failure::not_permitted(format_args!("not permitted to send on {interface}"))
-        }
-        (Error::NoSuchInterface, _) | (_, Some(Errno::NODEV)) => {
-            Failure::interface(format_args!("there is no interface {interface}"))
-        }
-        (Error::LinkGone, _) => Failure::interface(format_args!("{interface} went away")),
-        _ => Failure::runtime(format_args!("{interface}: {error}")),
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
