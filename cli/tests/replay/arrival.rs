@@ -59,24 +59,23 @@ pub(crate) fn sections_and_interfaces_of_one_file_all_go() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
     let witness = Witness::on(&pair.far, Sees::Incoming)?;
     let mut writer = PcapNgWriter::with_endianness(File::create(&path)?, Endianness::Big)?;
-    // The same second in microseconds, in nanoseconds, in 1/2 seconds, and by default.
+    // The same moment in microseconds, in nanoseconds, in halves of a second, and by default. Misread, these are hours apart.
     for resolution in [Some(6), Some(9), Some(0x81), None] {
         writer.write_pcapng_block(interface(DataLink::ETHERNET, resolution))?;
     }
-    let second = [1_000_000, 1_000_000_000, 2, 1_000_000];
+    let moment = [20_000_000_000, 20_000_000_000_000, 40_000, 20_000_000_000];
     for number in 0..8 {
         let interface = (number % 4) as usize;
         let bytes = frame::numbered(number, 60);
-        add(&mut writer, interface as u32, second[interface], &bytes, 60)?;
+        add(&mut writer, interface as u32, moment[interface], &bytes, 60)?;
     }
     writer.write_pcapng_block(SectionHeaderBlock {
         endianness: Endianness::Little,
         ..SectionHeaderBlock::default()
     })?;
     writer.write_pcapng_block(interface(DataLink::ETHERNET, Some(9)))?;
-    add(&mut writer, 0, second[1], &frame::numbered(8, 60), 60)?;
+    add(&mut writer, 0, moment[1], &frame::numbered(8, 60), 60)?;
     drop(writer);
-    // With its times misread, this would take years.
     let ended = replay(pair.near.name(), &[], &path);
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
     assert_eq!(witness.numbers_until_quiet(QUIET)?, Vec::from_iter(0..9));
