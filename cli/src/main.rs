@@ -20,6 +20,7 @@ mod progress;
 mod replay;
 mod send;
 mod signals;
+mod stats;
 mod writer;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ use args::{Cli, Command};
 fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Capture(args) => capture::run(&args),
+        Command::Stats(args) => stats::run(&args),
         Command::Bridge(args) => bridge::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Doctor => doctor::run(),

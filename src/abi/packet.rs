@@ -65,6 +65,8 @@ pub(crate) mod record {
     pub(crate) const ADDRESS_LENGTH: usize = 48 + 11;
     /// `sll_addr`.
     pub(crate) const ADDRESS: usize = 48 + 12;
+    /// Size of the first of the two headers, which `PACKET_HDRLEN` tells.
+    pub(crate) const PACKET_HEADER: usize = 48;
     /// Size of both headers: `TPACKET3_HDRLEN`.
     pub(crate) const HEADER: usize = 68;
     /// Records begin at multiples of this.
@@ -156,6 +158,7 @@ const_assert_eq!(
     RAW_VARIANT + offset_of!(raw::tpacket_hdr_variant1, tp_vlan_tpid),
     record::VLAN_TPID
 );
+const_assert_eq!(size_of::<raw::tpacket3_hdr>(), record::PACKET_HEADER);
 const RAW_ADDRESS: usize = size_of::<raw::tpacket3_hdr>();
 const_assert_eq!(
     RAW_ADDRESS + offset_of!(raw::sockaddr_ll, sll_protocol),

@@ -7,7 +7,8 @@ use rustix::fd::BorrowedFd;
 use super::watch::{Readable, Watch};
 use super::{Block, Interface, Packet, Statistics};
 use crate::error::Error;
-use crate::handoff::{self, Slots};
+use crate::handoff::{self, Handle, Slots};
+use crate::lifecycle::Alone;
 use crate::wait::{Deadline, OnSignal, Wake};
 
 /// Why [`Receiver::for_each`] ended.
@@ -25,21 +26,32 @@ pub enum Ended {
 ///
 /// Blocks live as long as the borrow (`'r`), not as long as the receiver: they can be held, sent to
 /// other threads and dropped in any order. The kernel fills blocks in turn and stops at the first that
-/// it has not got back.
+/// it has not got back. `G` is that of [`Bound`](crate::lifecycle::Bound).
 #[derive(Debug)]
-pub struct Receiver<'r> {
+pub struct Receiver<'r, G = Alone> {
     ring: handoff::Receiver<'r>,
     fd: BorrowedFd<'r>,
     watch: &'r mut Watch,
+    pub(super) group: &'r G,
 }
 
-impl<'r> Receiver<'r> {
+impl<'r, G> Receiver<'r, G> {
     pub(super) fn new(
         ring: handoff::Receiver<'r>,
         fd: BorrowedFd<'r>,
         watch: &'r mut Watch,
+        group: &'r G,
     ) -> Self {
-        Self { ring, fd, watch }
+        Self {
+            ring,
+            fd,
+            watch,
+            group,
+        }
+    }
+
+    pub(super) fn watch(&mut self) -> &mut Watch {
+        self.watch
     }
 
     /// The next block that the kernel has filled. No system call.
@@ -51,7 +63,9 @@ impl<'r> Receiver<'r> {
         if self.ring.slots().is_corrupt() {
             return None;
         }
-        Block::check(self.ring.next_block()?, self.watch.shape())
+        let block = Block::check(self.ring.next_block()?, self.watch.shape())?;
+        self.watch.hand_out(block.packet_count());
+        Some(block)
     }
 
     /// The socket, for an executor's or an epoll's own handle over it.
@@ -111,36 +125,10 @@ impl<'r> Receiver<'r> {
         &mut self,
         deadline: Deadline,
         on_signal: OnSignal,
-        mut f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
+        f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
     ) -> Result<Ended, Error> {
-        loop {
-            while let Some(block) = self.next_block() {
-                if block.for_each(&mut f).is_break() {
-                    return Ok(Ended::Stopped);
-                }
-                drop(block);
-                if deadline.has_passed() {
-                    return Ok(Ended::TimedOut);
-                }
-            }
-            match self.wait(deadline, on_signal)? {
-                Wake::Ready => {}
-                Wake::TimedOut => return Ok(Ended::TimedOut),
-                Wake::Interrupted => return Ok(Ended::Interrupted),
-            }
-        }
-    }
-
-    /// Binds to another interface, or to one that was removed and made again, with the same ring.
-    ///
-    /// What the ring holds of the old interface stays readable, and blocks that are out stay out.
-    /// A [`MembershipGuard`](super::MembershipGuard) keeps to the old interface. `bind`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`]: ENODEV where there is no such interface; the socket stays bound as it was.
-    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
-        self.watch.rebind(self.fd, interface)
+        let wait = |receiver: &mut Self| receiver.wait(deadline, on_signal);
+        for_each(self, Self::next_block, wait, deadline, f)
     }
 
     /// The interface that the socket was last bound to.
@@ -161,6 +149,47 @@ impl<'r> Receiver<'r> {
     pub fn statistics(&mut self) -> Result<Statistics, Error> {
         self.watch
             .statistics(self.ring.slots(), self.ring.taken_back(), self.fd)
+    }
+}
+
+impl Receiver<'_> {
+    /// Binds to another interface, or to one that was removed and made again, with the same ring.
+    ///
+    /// What the ring holds of the old interface stays readable, and blocks that are out stay out.
+    /// A [`MembershipGuard`](super::MembershipGuard) keeps to the old interface. `bind`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: ENODEV where there is no such interface; the socket stays bound as it was.
+    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
+        self.watch.rebind(self.fd, interface)
+    }
+}
+
+/// Runs `f` over the packets of the blocks that `next` brings, until the deadline or until it breaks.
+#[inline]
+pub(super) fn for_each<T, H: Handle>(
+    receiver: &mut T,
+    next: impl Fn(&mut T) -> Option<Block<H>>,
+    wait: impl Fn(&mut T) -> Result<Wake, Error>,
+    deadline: Deadline,
+    mut f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
+) -> Result<Ended, Error> {
+    loop {
+        while let Some(block) = next(receiver) {
+            if block.for_each(&mut f).is_break() {
+                return Ok(Ended::Stopped);
+            }
+            drop(block);
+            if deadline.has_passed() {
+                return Ok(Ended::TimedOut);
+            }
+        }
+        match wait(receiver)? {
+            Wake::Ready => {}
+            Wake::TimedOut => return Ok(Ended::TimedOut),
+            Wake::Interrupted => return Ok(Ended::Interrupted),
+        }
     }
 }
 

@@ -52,7 +52,11 @@ pub trait Receives: PacketRings {
     fn geometry(&self) -> &Geometry;
 
     /// The receiver of these rings. Blocks that were forgotten are taken back.
-    fn receiver<'r>(bound: &'r mut Self::Bound, fd: BorrowedFd<'r>) -> Receiver<'r>;
+    fn receiver<'r, G>(
+        bound: &'r mut Self::Bound,
+        fd: BorrowedFd<'r>,
+        group: &'r G,
+    ) -> Receiver<'r, G>;
 }
 
 /// Rings of which one transmits: [`Tx`](super::Tx), [`RxTx`](super::RxTx). Sealed.

@@ -159,8 +159,12 @@ impl Receives for Rx {
     }
 
     #[inline]
-    fn receiver<'r>(bound: &'r mut BoundRx, fd: BorrowedFd<'r>) -> Receiver<'r> {
-        Receiver::new(bound.ring.ring().receiver(), fd, &mut bound.watch)
+    fn receiver<'r, G>(
+        bound: &'r mut BoundRx,
+        fd: BorrowedFd<'r>,
+        group: &'r G,
+    ) -> Receiver<'r, G> {
+        Receiver::new(bound.ring.ring().receiver(), fd, &mut bound.watch, group)
     }
 }
 
@@ -180,7 +184,7 @@ pub struct BoundRx {
 
 impl BoundRx {
     #[cfg(feature = "alloc")]
-    pub(super) fn into_shared(self, fd: OwnedFd) -> super::SharedReceiver {
-        super::SharedReceiver::new(self.ring, self.watch, fd)
+    pub(super) fn into_shared<G>(self, fd: OwnedFd, group: G) -> super::SharedReceiver<G> {
+        super::SharedReceiver::new(self.ring, self.watch, fd, group)
     }
 }

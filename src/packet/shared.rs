@@ -1,11 +1,15 @@
 //! Blocks that own a share of the ring, for tasks that are `'static`.
 
+use core::ops::ControlFlow;
+
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::receiver::for_each;
 use super::watch::{Readable, Watch};
-use super::{Block, Interface, Statistics};
+use super::{Block, Ended, Interface, Packet, Statistics};
 use crate::error::Error;
 use crate::handoff::{self, Slots};
+use crate::lifecycle::Alone;
 use crate::sys::{MappedRing, Owner};
 use crate::wait::{Deadline, OnSignal, Wake};
 
@@ -17,17 +21,23 @@ use crate::wait::{Deadline, OnSignal, Wake};
 /// A block that is forgotten stays out for good, and the ring stops at it:
 /// [`Statistics::held`] counts it.
 #[derive(Debug)]
-pub struct SharedReceiver {
+pub struct SharedReceiver<G = Alone> {
     ring: handoff::SharedReceiver<Owner>,
     watch: Watch,
+    pub(super) group: G,
 }
 
-impl SharedReceiver {
-    pub(super) fn new(ring: MappedRing, watch: Watch, fd: OwnedFd) -> Self {
+impl<G> SharedReceiver<G> {
+    pub(super) fn new(ring: MappedRing, watch: Watch, fd: OwnedFd, group: G) -> Self {
         Self {
             ring: ring.into_shared(fd),
             watch,
+            group,
         }
+    }
+
+    pub(super) fn fd_and_watch(&mut self) -> (BorrowedFd<'_>, &mut Watch) {
+        (self.ring.shared().owner().as_fd(), &mut self.watch)
     }
 
     /// The next block that the kernel has filled: [`Receiver::next_block`](super::Receiver::next_block).
@@ -36,7 +46,9 @@ impl SharedReceiver {
         if self.ring.shared().is_corrupt() {
             return None;
         }
-        Block::check(self.ring.next_block()?, self.watch.shape())
+        let block = Block::check(self.ring.next_block()?, self.watch.shape())?;
+        self.watch.hand_out(block.packet_count());
+        Some(block)
     }
 
     /// Says whether the link is down or gone, or the ring corrupt:
@@ -61,15 +73,19 @@ impl SharedReceiver {
         self.watch.wait(&self.ring, fd, deadline, on_signal)
     }
 
-    /// Binds to another interface with the same ring:
-    /// [`Receiver::rebind`](super::Receiver::rebind).
+    /// Runs `f` over packets as they come: [`Receiver::for_each`](super::Receiver::for_each).
     ///
     /// # Errors
     ///
-    /// As [`Receiver::rebind`](super::Receiver::rebind).
-    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
-        let fd = self.ring.shared().owner().as_fd();
-        self.watch.rebind(fd, interface)
+    /// As [`Receiver::wait`](super::Receiver::wait).
+    pub fn for_each(
+        &mut self,
+        deadline: Deadline,
+        on_signal: OnSignal,
+        f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
+    ) -> Result<Ended, Error> {
+        let wait = |receiver: &mut Self| receiver.wait(deadline, on_signal);
+        for_each(self, Self::next_block, wait, deadline, f)
     }
 
     /// The interface that the socket was last bound to.
@@ -90,7 +106,20 @@ impl SharedReceiver {
     }
 }
 
-impl AsFd for SharedReceiver {
+impl SharedReceiver {
+    /// Binds to another interface with the same ring:
+    /// [`Receiver::rebind`](super::Receiver::rebind).
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::rebind`](super::Receiver::rebind).
+    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
+        let fd = self.ring.shared().owner().as_fd();
+        self.watch.rebind(fd, interface)
+    }
+}
+
+impl<G> AsFd for SharedReceiver<G> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.ring.shared().owner().as_fd()
     }

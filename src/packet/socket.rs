@@ -2,15 +2,16 @@
 
 use core::ops::ControlFlow;
 
-use rustix::fd::{AsFd, BorrowedFd};
+use linux_raw_sys::if_packet::tpacket_versions;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::rings::{PacketRings, Receives, Transmits, bind};
 use super::rx::Rx;
 use super::{Block, Ended, Interface, Packet, Receiver, Statistics, Transmitter};
-use crate::bpf::{Instruction, Limited};
+use crate::abi::packet::record;
 use crate::error::{Error, Operation};
 use crate::handoff::Slots;
-use crate::lifecycle::{Bound, Configured, Failed, Mapped, Rings};
+use crate::lifecycle::{Alone, Bound, Configured, Failed, Mapped, Rings};
 use crate::sys;
 use crate::wait::{Deadline, OnSignal, Wake};
 
@@ -21,6 +22,7 @@ use crate::wait::{Deadline, OnSignal, Wake};
 /// | [`Configured`] | set options, attach a filter; no packet can arrive | [`configure`](Self::configure) |
 /// | [`Mapped`] | the rings exist; no packet can arrive | [`map`](Self::map) |
 /// | [`Bound`] | receive, transmit | [`bind`](Self::bind) |
+/// | [`Bound<_, Member>`](Bound) | the same; receives a share of what a fanout group receives | [`join_fanout`](Self::join_fanout) |
 ///
 /// Which rings it has, the state's parameter says: [`Rx`], [`Tx`](super::Tx), [`RxTx`](super::RxTx).
 ///
@@ -38,21 +40,61 @@ impl<S> Socket<S> {
     pub(super) fn into_state(self) -> S {
         self.state
     }
+
+    pub(super) fn state(&self) -> &S {
+        &self.state
+    }
 }
 
 impl<R: PacketRings> Socket<Configured<R>> {
     /// Opens a socket that receives nothing yet, for the rings that `rings` describes.
     ///
-    /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`, `PACKET_VERSION`, and what the rings ask for: of a
-    /// receive ring `PACKET_RESERVE`, and a filter that keeps no more than the snap length; of a transmit
-    /// ring `PACKET_LOSS`, `PACKET_TX_HAS_OFF` and `PACKET_VNET_HDR`.
+    /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`, `PACKET_VERSION`, `PACKET_HDRLEN` to see that the
+    /// kernel lays packets out as we do, and what the rings ask for: of a receive ring `PACKET_RESERVE`,
+    /// and a filter that keeps no more than the snap length; of a transmit ring `PACKET_LOSS`,
+    /// `PACKET_TX_HAS_OFF` and `PACKET_VNET_HDR`.
     ///
     /// # Errors
     ///
-    /// [`Error::System`]: EPERM without CAP_NET_RAW.
+    /// [`Error::System`]: EPERM without CAP_NET_RAW. [`Error::HeaderLength`].
     pub fn configure(rings: R) -> Result<Self, Error> {
         let fd = sys::open(rings.socket_type()).map_err(Error::system(Operation::OpenSocket))?;
+        Self::opened(rings, fd)
+    }
+
+    /// Opens the socket in another network namespace, where it stays wherever it is used.
+    ///
+    /// `namespace` is what `/proc/PID/ns/net`, `/run/netns/NAME` or `ioctl(SIOCGSKNS)` opens. An interface
+    /// there is found by [`Interface::by_name_in`] with this socket: `Interface::by_name` looks where the
+    /// thread is. The calling thread goes there for the one call that opens the socket, and comes back:
+    /// `open("/proc/thread-self/ns/net")` and `setns` three times, the first of which proves that the way
+    /// back is permitted. Then as [`configure`](Self::configure).
+    ///
+    /// Needs CAP_SYS_ADMIN in the user namespace of the process and in those that own the two network
+    /// namespaces, beside CAP_NET_RAW in that of the namespace entered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: EPERM without these privileges, EINVAL where `namespace` is something else.
+    /// After an error of [`Operation::LeaveNamespace`], and of no other, **the thread is still in the other
+    /// namespace**, as when the kernel has no memory left for the way back. End the thread then, or move
+    /// it.
+    #[doc(alias = "setns")]
+    pub fn configure_in(namespace: impl AsFd, rings: R) -> Result<Self, Error> {
+        let fd = sys::open_in(namespace.as_fd(), rings.socket_type())?;
+        Self::opened(rings, fd)
+    }
+
+    /// Sets what the rings ask for on a socket that was just opened.
+    fn opened(rings: R, fd: OwnedFd) -> Result<Self, Error> {
         sys::set_version(fd.as_fd()).map_err(Error::system(Operation::SetVersion))?;
+        let header_length = sys::header_length(fd.as_fd(), tpacket_versions::TPACKET_V3)
+            .map_err(Error::system(Operation::ReadHeaderLength))?;
+        if header_length as usize != record::PACKET_HEADER {
+            return Err(Error::HeaderLength {
+                bytes: header_length,
+            });
+        }
         rings.configure(fd.as_fd())?;
         Ok(Self {
             state: Configured { rings, fd },
@@ -91,29 +133,9 @@ impl<R: PacketRings> Socket<Configured<R>> {
 }
 
 impl<R: Receives> Socket<Configured<R>> {
-    /// Attaches a filter, in place of the one that was there. No packet can have come before it.
-    ///
-    /// With a snap length the program's return values are held down to it; the program is copied to
-    /// the stack for that (32 KiB). `setsockopt(SO_ATTACH_FILTER)`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`]: EINVAL where the kernel's checker refuses the program, ENOMEM where it is
-    /// larger than `net.core.optmem_max` allows. [`Error::FilterTooLong`].
-    #[doc(alias = "SO_ATTACH_FILTER")]
-    pub fn attach_filter(&mut self, program: &[Instruction]) -> Result<(), Error> {
-        let fd = self.state.fd.as_fd();
-        let attached = match self.state.rings.geometry().snap_length_bytes() {
-            None => sys::attach_filter(fd, program),
-            Some(bytes) => {
-                let limited = Limited::new(program, bytes.get()).ok_or(Error::FilterTooLong)?;
-                sys::attach_filter(fd, limited.instructions())
-            }
-        };
-        attached.map_err(Error::system(Operation::AttachFilter))
-    }
-
     /// Receives no packet that this host sends. `setsockopt(PACKET_IGNORE_OUTGOING)`, Linux 4.20.
+    ///
+    /// In a fanout group too, from Linux 6.2 on: [`join_fanout`](Socket::join_fanout) sees to it.
     ///
     /// # Errors
     ///
@@ -159,6 +181,7 @@ impl<R: PacketRings> Socket<Mapped<R>> {
                     state: Bound {
                         rings: R::into_bound(rings, interface),
                         fd,
+                        group: Alone::new(),
                     },
                 })
             }
@@ -167,13 +190,21 @@ impl<R: PacketRings> Socket<Mapped<R>> {
     }
 }
 
-impl<R: PacketRings> Socket<Bound<R>> {
+impl<R: PacketRings, G> Socket<Bound<R, G>> {
     /// The interface that the socket was last bound to.
     #[must_use]
     pub fn interface(&self) -> Interface {
         R::interface(&self.state.rings)
     }
 
+    /// What the state holds, to be borrowed together.
+    pub(super) fn parts(&mut self) -> (&mut R::Bound, BorrowedFd<'_>, &G) {
+        let state = &mut self.state;
+        (&mut state.rings, state.fd.as_fd(), &state.group)
+    }
+}
+
+impl<R: PacketRings> Socket<Bound<R>> {
     /// Binds to another interface with the same rings: [`Receiver::rebind`]. Frames that are queued go
     /// out through it.
     ///
@@ -183,28 +214,23 @@ impl<R: PacketRings> Socket<Bound<R>> {
     pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
         R::rebind(&mut self.state.rings, self.state.fd.as_fd(), interface)
     }
-
-    /// The rings and the descriptor, to be borrowed together.
-    pub(super) fn parts(&mut self) -> (&mut R::Bound, BorrowedFd<'_>) {
-        (&mut self.state.rings, self.state.fd.as_fd())
-    }
 }
 
-impl<R: Transmits> Socket<Bound<R>> {
+impl<R: Transmits, G> Socket<Bound<R, G>> {
     /// Fills frames and has them sent.
     #[inline]
     pub fn transmitter(&mut self) -> Transmitter<'_> {
-        let (rings, fd) = self.parts();
+        let (rings, fd, _) = self.parts();
         R::transmitter(rings, fd)
     }
 }
 
-impl<R: Receives> Socket<Bound<R>> {
+impl<R: Receives, G> Socket<Bound<R, G>> {
     /// Hands out many blocks at a time. Blocks that were forgotten are taken back.
     #[inline]
-    pub fn receiver(&mut self) -> Receiver<'_> {
-        let (rings, fd) = self.parts();
-        R::receiver(rings, fd)
+    pub fn receiver(&mut self) -> Receiver<'_, G> {
+        let (rings, fd, group) = self.parts();
+        R::receiver(rings, fd, group)
     }
 
     /// The next block that the kernel has filled, one at a time. No system call.
@@ -258,14 +284,16 @@ impl<R: Receives> Socket<Bound<R>> {
     }
 }
 
-impl Socket<Bound<Rx>> {
+impl<G> Socket<Bound<Rx, G>> {
     /// Shares the ring with blocks that are `'static` and own it together.
     ///
     /// The socket lives until the receiver and the last block are dropped.
     #[cfg(feature = "alloc")]
     #[must_use]
-    pub fn into_shared(self) -> super::SharedReceiver {
-        self.state.rings.into_shared(self.state.fd)
+    pub fn into_shared(self) -> super::SharedReceiver<G> {
+        self.state
+            .rings
+            .into_shared(self.state.fd, self.state.group)
     }
 }
 
@@ -281,7 +309,7 @@ impl<R: Rings> AsFd for Socket<Mapped<R>> {
     }
 }
 
-impl<R: Rings> AsFd for Socket<Bound<R>> {
+impl<R: Rings, G> AsFd for Socket<Bound<R, G>> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.state.fd.as_fd()
     }

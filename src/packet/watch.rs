@@ -1,5 +1,7 @@
 //! What a receiver knows beside its ring: the link, the counts, and how to sleep.
 
+use core::num::NonZeroU32;
+
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
@@ -28,6 +30,10 @@ pub(super) struct Watch {
     link: Link,
     sums: Sums,
     shape: Shape,
+    /// How many packets the blocks had that were handed out, modulo 2^32.
+    handed_out: u32,
+    /// What no filter keeps more of, in bytes.
+    snap_length: Option<NonZeroU32>,
     /// What the socket is bound to beside the interface, in host byte order.
     protocol: u16,
     /// How long a wait sleeps where the kernel cannot wake it.
@@ -55,6 +61,8 @@ impl Watch {
             link: Link::new(interface),
             sums: Sums::default(),
             shape: Shape::of(geometry),
+            handed_out: 0,
+            snap_length: geometry.snap_length_bytes(),
             protocol,
             nap: Timespec {
                 tv_sec: 0,
@@ -77,6 +85,26 @@ impl Watch {
     #[inline]
     pub(super) fn shape(&self) -> Shape {
         self.shape
+    }
+
+    pub(super) fn snap_length(&self) -> Option<NonZeroU32> {
+        self.snap_length
+    }
+
+    /// Takes note of the packets of a block that is handed out.
+    #[inline]
+    pub(super) fn hand_out(&mut self, packets: u32) {
+        self.handed_out = self.handed_out.wrapping_add(packets);
+    }
+
+    pub(super) fn handed_out(&self) -> u32 {
+        self.handed_out
+    }
+
+    /// How many packets the kernel has put into the ring up to now, modulo 2^32.
+    pub(super) fn received(&mut self, fd: BorrowedFd<'_>) -> Result<u32, Error> {
+        self.sums.read(fd, 0, 0)?;
+        Ok(self.sums.in_ring())
     }
 
     pub(super) fn take_error(&mut self, slots: &Slots, fd: BorrowedFd<'_>) -> Result<(), Error> {

@@ -111,8 +111,8 @@ impl Report {
     fn counted(&self, interface: &Interface, before: u64) -> Option<u64> {
         let began = Instant::now();
         loop {
-            let now = interfaces::named(&interface.name).ok()?;
-            let counted = now.transmitted.checked_sub(before)?;
+            let now = interfaces::again(interface).ok()?;
+            let counted = now.counted.sent.packets.checked_sub(before)?;
             if counted >= self.sent || began.elapsed() > COUNTING {
                 return Some(counted);
             }

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Replay) -> Result<ExitCode, Failure> {
         open(args, &interface, geometry).map_err(|error| failure(error, &interface.name))?;
     // A sleep ends when it should, and not within the 50 microseconds that the kernel may add: where it may not, it adds.
     let _added = set_current_timer_slack(NonZeroU64::new(1));
-    let before = interfaces::named(&args.interface)?.transmitted;
+    let before = interfaces::again(&interface)?.counted.sent.packets;
     let mut run = Run {
         signals,
         interface,
