@@ -58,33 +58,6 @@ enum Stop {
     End,
 }
 
-/// A place in a block, and how far the packets before it have come.
-struct Place {
-    /// The next packet to be handed over.
-    next: Position,
-    /// The first that the kernel was not seen to take, or refuse.
-    taken: Position,
-    /// Packets between the two: all of them are queued.
-    queued: u32,
-}
-
-impl Place {
-    /// All before `next` is done with.
-    fn settle(&mut self) {
-        self.taken = self.next;
-        self.queued = 0;
-    }
-
-    /// Goes on behind the first of so many packets that were taken back.
-    fn pass_over(&mut self, block: &Block<&Slots>, recalled: u32) {
-        self.next = self.taken;
-        for _ in 0..=self.queued - recalled {
-            let _taken = block.packet(&mut self.next);
-        }
-        self.settle();
-    }
-}
-
 impl<'d> Direction<'d> {
     pub(super) fn new(
         board: &'d Board,
@@ -179,34 +152,25 @@ impl<'d> Direction<'d> {
 
     /// Forwards a whole block; when it returns, nothing of it is queued any more.
     fn block(&mut self, block: &Block<&Slots>) -> Result<(), Error> {
-        let mut place = Place {
-            next: block.start(),
-            taken: block.start(),
-            queued: 0,
-        };
+        let mut next = block.start();
         loop {
-            let stop = self.fill(block, &mut place);
+            let stop = self.fill(block, &mut next);
             let latest = self.latest();
             let is_over = || latest.is_some_and(|latest| Instant::now() >= latest);
             match flush(&mut self.transmitter, is_over)? {
-                Flushed::All => place.settle(),
-                Flushed::Refused(recalled, _) => {
-                    self.failed += 1;
-                    self.handled -= u64::from(recalled - 1);
-                    place.pass_over(block, recalled);
-                    continue;
-                }
+                Flushed::All => {}
+                // What arrived well-formed leaves well-formed. Were it otherwise: the batch has failed, and is counted.
+                Flushed::Refused(recalled, _) => self.failed += u64::from(recalled),
                 // A port that is down or stuck loses what is sent to it, and holds nothing up.
                 Flushed::Down | Flushed::NoRoom | Flushed::Over => {
                     self.failed += u64::from(self.transmitter.recall());
-                    place.settle();
                 }
             }
             match stop {
                 Stop::Batch => {}
                 // What does not go in time has failed, all of it.
                 Stop::Full if is_over() => {
-                    while block.packet(&mut place.next).is_some() {
+                    while block.packet(&mut next).is_some() {
                         self.handled += 1;
                         self.failed += 1;
                     }
@@ -218,8 +182,7 @@ impl<'d> Direction<'d> {
                         .wait(Deadline::after(NAP), OnSignal::Continue)?;
                 }
                 Stop::TooLong => {
-                    let _too_long = block.packet(&mut place.next);
-                    place.settle();
+                    let _too_long = block.packet(&mut next);
                     self.handled += 1;
                     self.failed += 1;
                 }
@@ -228,10 +191,10 @@ impl<'d> Direction<'d> {
         }
     }
 
-    /// Hands packets over, from the place on.
-    fn fill(&mut self, block: &Block<&Slots>, place: &mut Place) -> Stop {
+    /// Hands packets over, from `next` on.
+    fn fill(&mut self, block: &Block<&Slots>, next: &mut Position) -> Stop {
         for _ in 0..BATCH {
-            let mut behind = place.next;
+            let mut behind = *next;
             let Some(packet) = block.packet(&mut behind) else {
                 return Stop::End;
             };
@@ -262,8 +225,7 @@ impl<'d> Direction<'d> {
             if frame.send(len).is_err() {
                 return Stop::TooLong;
             }
-            place.next = behind;
-            place.queued += 1;
+            *next = behind;
             self.handled += 1;
         }
         Stop::Batch

@@ -4,12 +4,14 @@
 mod common;
 
 mod arrival;
+mod bar;
 mod ending;
 mod pace;
 mod refusal;
 mod written;
 
 use arrival::*;
+use bar::*;
 use ending::*;
 use pace::*;
 use refusal::*;
@@ -31,6 +33,7 @@ packet_ring_lab::suite![
     a_signal_ends_it_and_its_counts_hold,
     an_interface_that_goes_away_is_an_error,
     a_file_that_ends_in_a_packet_is_sent_as_far_as_it_goes,
+    a_terminal_shows_the_bar_unless_told_otherwise,
     what_cannot_be_replayed_is_told,
     without_permission_it_prints_the_setcap_line,
 ];
