@@ -17,8 +17,9 @@ pub(crate) const VLAN_TAG: u32 = 4;
 /// Bytes of an Ethernet header, which it does not count either.
 pub(crate) const ETHERNET_HEADER: u32 = 14;
 
-/// Bytes up to which it is cheaper to copy a packet than to lend it to the interface.
-pub(crate) const SHORT: u16 = 256;
+/// Bytes up to which it is cheaper to copy a packet than to lend it to the interface. Over veth, which needs a copy of what
+/// is lent, copying spared a quarter at 64 bytes, a sixth at 512, and next to nothing at 1,514.
+pub(crate) const SHORT: u16 = 1024;
 
 /// Whether the interface sends a packet of this length. With vnet headers the kernel leaves that to us.
 pub(crate) fn fits(packet: &[u8], mtu: u32) -> bool {

@@ -76,6 +76,25 @@ pub(crate) fn every_frame_arrives_once_and_in_order_both_ways() -> TestResult {
     Ok(())
 }
 
+pub(crate) fn the_counts_add_up_when_it_ends_in_the_midst() -> TestResult {
+    let wires = Wires::new()?;
+    let bridge = wires.bridge(&[]);
+    let injector = Injector::on(&wires.left.far)?;
+    thread::scope(|scope| {
+        scope.spawn(|| injector.flood(&frame::numbered(0, 64), 0..500_000));
+        let began = Instant::now();
+        while wires.right.far.counters()?.rx_packets < 1000 {
+            assert!(began.elapsed() < PATIENCE, "nothing comes");
+        }
+        let ended = end(bridge);
+        let [[received, forwarded, dropped, failed], back] = wires.counts(&ended.stderr);
+        assert_eq!(received, forwarded + dropped + failed, "{}", ended.stderr);
+        assert_eq!(wires.right.far.counters()?.rx_packets, forwarded);
+        assert_eq!(back, [0; 4]);
+        Ok(())
+    })
+}
+
 pub(crate) fn every_length_arrives_byte_for_byte() -> TestResult {
     let wires = Wires::new()?;
     let witness = Witness::on(&wires.right.far, Sees::Incoming)?;
