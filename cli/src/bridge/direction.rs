@@ -35,9 +35,17 @@ pub(super) struct Direction<'d> {
     /// Packets that were looked at.
     handled: u64,
     failed: u64,
-    /// The end was asked for, and comes at the latest then.
-    ending: Option<Instant>,
+    ending: Option<Ending>,
+    end: Option<Instant>,
     link: Link,
+}
+
+/// The end, once it was asked for.
+struct Ending {
+    /// Packets that had been received by then, and are still forwarded.
+    packets: u64,
+    /// When those that have not come out of the ring are waited for no longer.
+    latest: Instant,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,6 +84,7 @@ impl<'d> Direction<'d> {
             handled: 0,
             failed: 0,
             ending: None,
+            end: None,
             link: Link::Up,
         }
     }
@@ -99,7 +108,9 @@ impl<'d> Direction<'d> {
 
     fn turns(&mut self) -> Result<(), Failure> {
         loop {
-            while let Some(block) = self.receiver.next_block() {
+            let block = self.receiver.next_block();
+            let is_empty = block.is_none();
+            if let Some(block) = block {
                 self.block(&block)
                     .map_err(|error| failure(error, &self.to.name))?;
             }
@@ -110,11 +121,14 @@ impl<'d> Direction<'d> {
                 let numbers = self.numbers().map_err(failed)?;
                 self.counts.answer(question, numbers);
             }
-            if self.is_over().map_err(failed)? {
+            if self.is_over(is_empty).map_err(failed)? {
                 return Ok(());
             }
-            let nap = match self.ending {
-                Some(latest) => latest.saturating_duration_since(Instant::now()),
+            if !is_empty {
+                continue;
+            }
+            let nap = match &self.ending {
+                Some(ending) => ending.latest.saturating_duration_since(Instant::now()),
                 None => NAP,
             };
             match self.receiver.wait(Deadline::after(nap), OnSignal::Return) {
@@ -126,21 +140,27 @@ impl<'d> Direction<'d> {
         }
     }
 
-    /// Whether everything is forwarded that had been received when the end was asked for.
-    fn is_over(&mut self) -> Result<bool, Error> {
-        let Some(latest) = self.latest() else {
-            return Ok(false);
+    /// Whether everything is forwarded that had been received when the end was asked for, or does not come any more.
+    fn is_over(&mut self, is_empty: bool) -> Result<bool, Error> {
+        if self.ending.is_none() && self.board.is_over() {
+            let statistics = self.receiver.statistics()?;
+            self.ending = Some(Ending {
+                packets: statistics.packets - statistics.drops,
+                latest: Instant::now() + LAST_BLOCKS,
+            });
+        }
+        let over = |ending: &Ending| {
+            self.handled >= ending.packets || (is_empty && Instant::now() >= ending.latest)
         };
-        let statistics = self.receiver.statistics()?;
-        Ok(self.handled >= statistics.packets - statistics.drops || Instant::now() >= latest)
+        Ok(self.ending.as_ref().is_some_and(over))
     }
 
-    /// When the end comes at the latest, once it was asked for.
-    fn latest(&mut self) -> Option<Instant> {
-        if self.ending.is_none() && self.board.is_over() {
-            self.ending = Some(Instant::now() + LAST_BLOCKS);
+    /// When packets that the other interface has no room for are given up, once the end was asked for.
+    fn end(&mut self) -> Option<Instant> {
+        if self.end.is_none() && self.board.is_over() {
+            self.end = Some(Instant::now() + LAST_FRAMES);
         }
-        self.ending
+        self.end
     }
 
     fn numbers(&mut self) -> Result<Numbers, Error> {
@@ -158,8 +178,8 @@ impl<'d> Direction<'d> {
         let mut next = block.start();
         loop {
             let stop = self.fill(block, &mut next);
-            let latest = self.latest();
-            let is_over = || latest.is_some_and(|latest| Instant::now() >= latest);
+            let end = self.end();
+            let is_over = || end.is_some_and(|end| Instant::now() >= end);
             match flush(&mut self.transmitter, is_over)? {
                 Flushed::All => {}
                 // What arrived well-formed leaves well-formed. Were it otherwise: the batch has failed, and is counted.

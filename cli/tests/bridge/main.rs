@@ -16,7 +16,7 @@ use refusal::*;
 
 packet_ring_lab::suite![
     every_frame_arrives_once_and_in_order_both_ways,
-    the_counts_add_up_when_it_ends_in_the_midst,
+    it_ends_in_the_midst_and_its_counts_add_up,
     every_length_arrives_byte_for_byte,
     a_vlan_tag_is_put_back,
     a_filter_holds_in_both_directions,
