@@ -1,4 +1,4 @@
-//! Receiving allocates nothing: a global allocator counts.
+//! Receiving and transmitting allocate nothing: a global allocator counts.
 
 mod data_path;
 
@@ -10,10 +10,10 @@ use core::time::Duration;
 use std::alloc::System;
 use std::thread;
 
-use packet_ring::packet::{Ended, Geometry, Membership};
+use packet_ring::packet::{Ended, FrameGeometry, Geometry, Membership, NoRing, Socket, Tx};
 use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::TestResult;
-use packet_ring_lab::{frame, suite};
+use packet_ring_lab::{VethOptions, VethPair, frame, suite};
 
 use data_path::{Bench, FRAME, PATIENCE, interface};
 
@@ -121,7 +121,42 @@ fn nothing_is_allocated_from_bind_on() -> TestResult {
     Ok(())
 }
 
+fn nothing_is_allocated_to_send() -> TestResult {
+    const COUNT: u64 = 10_000;
+    let pair = VethPair::create(&VethOptions::default())?;
+    let near = interface(&pair.near)?;
+    let mut ring = Socket::configure(Tx::new(FrameGeometry::DEFAULT))?
+        .map()?
+        .bind(near)?;
+    let copied = Socket::configure(NoRing)?.map()?.bind(near)?;
+    let packets = vec![frame::numbered(0, FRAME); 100];
+    let deadline = Deadline::after(PATIENCE);
+    let before = ALLOCATIONS.get();
+    let mut transmitter = ring.transmitter();
+    for number in 0..COUNT {
+        assert_eq!(transmitter.wait(deadline, OnSignal::Continue)?, Wake::Ready);
+        let mut frame = transmitter.reserve().ok_or("no frame")?;
+        frame.data_mut()[..FRAME].copy_from_slice(&packets[0]);
+        frame.send(FRAME)?;
+        if number % 64 == 0 {
+            transmitter.kick()?;
+            black_box(transmitter.next_completion());
+        }
+    }
+    assert_eq!(
+        transmitter.drain(deadline, OnSignal::Continue)?,
+        Wake::Ready
+    );
+    for _ in 0..COUNT / 100 {
+        assert_eq!(copied.sender().send(&packets)?, 100);
+    }
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!(pair.near.counters()?.tx_packets, 2 * COUNT);
+    Ok(())
+}
+
 suite![
     the_count_sees_an_allocation,
     nothing_is_allocated_from_bind_on,
+    nothing_is_allocated_to_send,
 ];

@@ -9,11 +9,15 @@ use crate::geometry::InvalidGeometry;
 use crate::lifecycle::Rings;
 use crate::sys::{self, Mapping, RingRequest};
 
-/// Rings of a packet socket: [`Rx`](super::Rx), [`Tx`](super::Tx), [`RxTx`](super::RxTx). Sealed.
+/// Rings of a packet socket: [`Rx`](super::Rx), [`Tx`](super::Tx), [`RxTx`](super::RxTx),
+/// [`RxHalf`](super::RxHalf), [`NoRing`](super::NoRing). Sealed.
 ///
 /// Not exported: its methods take any descriptor, and would let a ring be made outside of the socket's
 /// states.
 pub trait PacketRings: Rings + Copy {
+    /// Whether one of them transmits.
+    const TRANSMIT: bool = false;
+
     /// The type of the socket.
     fn socket_type(&self) -> SocketType {
         SocketType::RAW
@@ -42,7 +46,8 @@ pub trait PacketRings: Rings + Copy {
     ) -> Result<(), Error>;
 }
 
-/// Rings of which one receives: [`Rx`](super::Rx), [`RxTx`](super::RxTx). Sealed.
+/// Rings of which one receives: [`Rx`](super::Rx), [`RxTx`](super::RxTx), [`RxHalf`](super::RxHalf).
+/// Sealed.
 #[diagnostic::on_unimplemented(
     message = "a socket with `{Self}` receives nothing",
     label = "configure it with `Rx` or `RxTx`"
@@ -59,15 +64,24 @@ pub trait Receives: PacketRings {
     ) -> Receiver<'r, G>;
 }
 
-/// Rings of which one transmits: [`Tx`](super::Tx), [`RxTx`](super::RxTx). Sealed.
+/// Rings of which one transmits: [`Tx`](super::Tx), [`RxTx`](super::RxTx), [`TxHalf`](super::TxHalf).
+/// Sealed.
 #[diagnostic::on_unimplemented(
     message = "a socket with `{Self}` has no transmit ring",
     label = "configure it with `Tx` or `RxTx`"
 )]
-pub trait Transmits: PacketRings {
+pub trait Transmits: Rings {
     /// The transmitter of these rings.
     fn transmitter<'t>(bound: &'t mut Self::Bound, fd: BorrowedFd<'t>) -> Transmitter<'t>;
 }
+
+/// Rings of which none transmits, so that the socket can send by copying: [`Rx`](super::Rx),
+/// [`NoRing`](super::NoRing). Sealed.
+#[diagnostic::on_unimplemented(
+    message = "a socket with `{Self}` sends what its transmit ring holds and nothing else",
+    label = "send through its `transmitter`"
+)]
+pub trait Copies: PacketRings {}
 
 /// Binds the socket to an interface and a protocol (host byte order).
 pub(super) fn bind(fd: BorrowedFd<'_>, interface: Interface, protocol: u16) -> Result<(), Error> {

@@ -6,7 +6,8 @@ use linux_raw_sys::if_packet::tpacket_versions;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::rings::{PacketRings, Receives, Transmits, bind};
-use super::rx::Rx;
+#[cfg(feature = "alloc")]
+use super::rx::BoundRx;
 use super::{Block, Ended, Interface, Packet, Receiver, Statistics, Transmitter};
 use crate::abi::packet::record;
 use crate::error::{Error, Operation};
@@ -24,7 +25,8 @@ use crate::wait::{Deadline, OnSignal, Wake};
 /// | [`Bound`] | receive, transmit | [`bind`](Self::bind) |
 /// | [`Bound<_, Member>`](Bound) | the same; receives a share of what a fanout group receives | [`join_fanout`](Self::join_fanout) |
 ///
-/// Which rings it has, the state's parameter says: [`Rx`], [`Tx`](super::Tx), [`RxTx`](super::RxTx).
+/// Which rings it has, the state's parameter says: [`Rx`](super::Rx), [`Tx`](super::Tx),
+/// [`RxTx`](super::RxTx) and its halves, or [`NoRing`](super::NoRing).
 ///
 /// Needs Linux 3.2, and CAP_NET_RAW in the user namespace that owns the network namespace.
 #[derive(Debug)]
@@ -196,12 +198,6 @@ impl<R: PacketRings, G> Socket<Bound<R, G>> {
     pub fn interface(&self) -> Interface {
         R::interface(&self.state.rings)
     }
-
-    /// What the state holds, to be borrowed together.
-    pub(super) fn parts(&mut self) -> (&mut R::Bound, BorrowedFd<'_>, &G) {
-        let state = &mut self.state;
-        (&mut state.rings, state.fd.as_fd(), &state.group)
-    }
 }
 
 impl<R: PacketRings> Socket<Bound<R>> {
@@ -213,6 +209,19 @@ impl<R: PacketRings> Socket<Bound<R>> {
     /// As [`Receiver::rebind`].
     pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
         R::rebind(&mut self.state.rings, self.state.fd.as_fd(), interface)
+    }
+}
+
+impl<R: Rings, G> Socket<Bound<R, G>> {
+    /// The descriptor.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.state.fd.as_fd()
+    }
+
+    /// What the state holds, to be borrowed together.
+    pub(super) fn parts(&mut self) -> (&mut R::Bound, BorrowedFd<'_>, &G) {
+        let state = &mut self.state;
+        (&mut state.rings, state.fd.as_fd(), &state.group)
     }
 }
 
@@ -284,11 +293,11 @@ impl<R: Receives, G> Socket<Bound<R, G>> {
     }
 }
 
-impl<G> Socket<Bound<Rx, G>> {
+#[cfg(feature = "alloc")]
+impl<R: Rings<Bound = BoundRx>, G> Socket<Bound<R, G>> {
     /// Shares the ring with blocks that are `'static` and own it together.
     ///
     /// The socket lives until the receiver and the last block are dropped.
-    #[cfg(feature = "alloc")]
     #[must_use]
     pub fn into_shared(self) -> super::SharedReceiver<G> {
         self.state
