@@ -45,7 +45,8 @@ pub struct Completion {
 ///
 /// Frames are handed over one by one and sent in the order of the ring by the next
 /// [`kick`](Self::kick). Whoever fills frames also kicks: `&mut` sees to it, for the kernel reads what
-/// a frame holds without a barrier of its own.
+/// a frame holds without a barrier of its own. What becomes of frames where others send on the
+/// descriptor meanwhile, [`TxRing`] says; memory stays safe.
 #[derive(Debug)]
 pub struct Transmitter<'t> {
     ring: &'t mut TxRing,
@@ -149,8 +150,15 @@ impl<'t> Transmitter<'t> {
 
     /// Takes back the frames that the kernel has not taken, the refused one among them, and says how
     /// many. The next reserved frame has the number of the first of them.
+    ///
+    /// One `sendto`, where there are any, which finds none to send: it outwaits calls that others make on
+    /// the descriptor, which keep the frame that they were about to take.
     pub fn recall(&mut self) -> u32 {
-        self.ring.recall()
+        let fd = self.fd;
+        self.ring.recall(|| {
+            // Whatever it says: it was to send nothing.
+            let _ = sys::send_ring(fd);
+        })
     }
 
     /// The next frame that came back, in the order in which they were sent; `None` where the oldest is
