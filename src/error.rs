@@ -57,7 +57,7 @@ pub enum Error {
 pub enum Operation {
     /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`.
     OpenSocket,
-    /// `setsockopt(PACKET_VERSION, TPACKET_V3)`.
+    /// `setsockopt(PACKET_VERSION)`.
     SetVersion,
     /// `setsockopt(PACKET_RESERVE)`.
     SetReserve,

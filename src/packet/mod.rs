@@ -5,6 +5,8 @@
 //! call, and [`TxFrame`]s to be filled and sent. See the [kernel's document](https://docs.kernel.org/networking/packet_mmap.html).
 
 mod block;
+mod delivery;
+mod frame;
 mod frame_geometry;
 mod geometry;
 mod interface;
@@ -15,6 +17,7 @@ mod receiver;
 mod record;
 mod rings;
 mod rx;
+mod rx_v2;
 mod rxtx;
 #[cfg(feature = "alloc")]
 mod shared;
@@ -27,7 +30,9 @@ mod vnet;
 mod walk;
 mod watch;
 
-pub use self::block::Block;
+pub use self::block::{Block, Blocks};
+pub use self::delivery::Delivery;
+pub use self::frame::{Frame, Frames};
 pub use self::frame_geometry::FrameGeometry;
 pub use self::geometry::Geometry;
 pub use self::interface::Interface;
@@ -36,6 +41,7 @@ pub use self::options::LinkHeader;
 pub use self::receiver::{Ended, Receiver};
 pub use self::record::{Direction, LinkAddress, Packet, Timestamp, TimestampSource, Vlan};
 pub use self::rx::{BoundRx, MappedRx, Rx, RxHash};
+pub use self::rx_v2::{MappedRxV2, RxV2};
 pub use self::rxtx::{BoundRxTx, Halves, MappedRxTx, RxTx};
 #[cfg(feature = "alloc")]
 pub use self::shared::SharedReceiver;

@@ -1,12 +1,14 @@
 //! Both rings on one socket.
 
+use core::num::NonZeroU32;
+
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::net::SocketType;
 
 use super::rings::{PacketRings, Receives, Transmits, make};
 use super::rx::{BoundRx, MappedRx};
 use super::tx::{BoundTx, MappedTx};
-use super::{Geometry, Interface, Receiver, Rx, Socket, Transmitter, Tx};
+use super::{Blocks, Interface, Receiver, Rx, Socket, Transmitter, Tx};
 use crate::error::{Error, Operation};
 use crate::lifecycle::{Bound, Failed, Rings, Sealed};
 use crate::sys;
@@ -90,8 +92,10 @@ impl PacketRings for RxTx {
 }
 
 impl Receives for RxTx {
-    fn geometry(&self) -> &Geometry {
-        self.rx.geometry()
+    type Delivery = Blocks;
+
+    fn snap_length(&self) -> Option<NonZeroU32> {
+        self.rx.snap_length()
     }
 
     fn receiver<'r>(bound: &'r mut BoundRxTx, fd: BorrowedFd<'r>) -> Receiver<'r> {

@@ -1,15 +1,17 @@
 //! Blocks that own a share of the ring, for tasks that are `'static`.
 
+use core::time::Duration;
+
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::watch::{Readable, Watch};
-use super::{Block, Interface, Statistics};
+use super::{Block, Blocks, Delivery, Frame, Frames, Interface, Statistics};
 use crate::error::Error;
 use crate::handoff::{self, Slots};
 use crate::sys::{MappedRing, Owner};
 use crate::wait::{Deadline, OnSignal, Wake};
 
-/// Hands out blocks that own a share of the ring.
+/// Hands out blocks, or frames, that own a share of the ring.
 ///
 /// Made by [`Socket::into_shared`](super::Socket::into_shared); each method does what that of
 /// [`Receiver`](super::Receiver) does.
@@ -17,26 +19,43 @@ use crate::wait::{Deadline, OnSignal, Wake};
 /// A block that is forgotten stays out for good, and the ring stops at it:
 /// [`Statistics::held`] counts it.
 #[derive(Debug)]
-pub struct SharedReceiver {
+pub struct SharedReceiver<D: Delivery = Blocks> {
     ring: handoff::SharedReceiver<Owner>,
     watch: Watch,
+    delivery: D,
 }
 
-impl SharedReceiver {
-    pub(super) fn new(ring: MappedRing, watch: Watch, fd: OwnedFd) -> Self {
-        Self {
-            ring: ring.into_shared(fd),
-            watch,
-        }
-    }
-
+impl SharedReceiver<Blocks> {
     /// The next block that the kernel has filled: [`Receiver::next_block`](super::Receiver::next_block).
     #[inline]
     pub fn next_block(&mut self) -> Option<Block<handoff::Shared<Owner>>> {
+        self.next()
+    }
+}
+
+impl SharedReceiver<Frames> {
+    /// The next frame that the kernel has filled: [`Receiver::next_frame`](super::Receiver::next_frame).
+    #[inline]
+    pub fn next_frame(&mut self) -> Option<Frame<handoff::Shared<Owner>>> {
+        self.next()
+    }
+}
+
+impl<D: Delivery> SharedReceiver<D> {
+    pub(super) fn new(ring: MappedRing, watch: Watch, delivery: D, fd: OwnedFd) -> Self {
+        Self {
+            ring: ring.into_shared(fd),
+            watch,
+            delivery,
+        }
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<D::Guard<handoff::Shared<Owner>>> {
         if self.ring.shared().is_corrupt() {
             return None;
         }
-        Block::check(self.ring.next_block()?, self.watch.shape())
+        self.delivery.check(self.ring.next_block()?)
     }
 
     /// Says whether the link is down or gone, or the ring corrupt:
@@ -59,6 +78,23 @@ impl SharedReceiver {
     pub fn wait(&mut self, deadline: Deadline, on_signal: OnSignal) -> Result<Wake, Error> {
         let fd = self.ring.shared().owner().as_fd();
         self.watch.wait(&self.ring, fd, deadline, on_signal)
+    }
+
+    /// Spins for a time, then sleeps as [`wait`](Self::wait):
+    /// [`Receiver::spin_then_wait`](super::Receiver::spin_then_wait).
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::wait`](super::Receiver::wait).
+    pub fn spin_then_wait(
+        &mut self,
+        spin: Duration,
+        deadline: Deadline,
+        on_signal: OnSignal,
+    ) -> Result<Wake, Error> {
+        let fd = self.ring.shared().owner().as_fd();
+        self.watch
+            .spin_then_wait(&self.ring, fd, spin, deadline, on_signal)
     }
 
     /// Binds to another interface with the same ring:
@@ -90,7 +126,7 @@ impl SharedReceiver {
     }
 }
 
-impl AsFd for SharedReceiver {
+impl<D: Delivery> AsFd for SharedReceiver<D> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.ring.shared().owner().as_fd()
     }

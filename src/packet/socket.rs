@@ -1,12 +1,16 @@
 //! The packet socket, and its way from state to state.
 
 use core::ops::ControlFlow;
+use core::time::Duration;
 
 use rustix::fd::{AsFd, BorrowedFd};
 
 use super::rings::{PacketRings, Receives, Transmits, bind};
-use super::rx::Rx;
-use super::{Block, Ended, Interface, Packet, Receiver, Statistics, Transmitter};
+#[cfg(feature = "alloc")]
+use super::rx::BoundRx;
+use super::{
+    Block, Blocks, Ended, Frame, Frames, Interface, Packet, Receiver, Statistics, Transmitter,
+};
 use crate::bpf::{Instruction, Limited};
 use crate::error::{Error, Operation};
 use crate::handoff::Slots;
@@ -22,7 +26,8 @@ use crate::wait::{Deadline, OnSignal, Wake};
 /// | [`Mapped`] | the rings exist; no packet can arrive | [`map`](Self::map) |
 /// | [`Bound`] | receive, transmit | [`bind`](Self::bind) |
 ///
-/// Which rings it has, the state's parameter says: [`Rx`], [`Tx`](super::Tx), [`RxTx`](super::RxTx).
+/// Which rings it has, the state's parameter says: [`Rx`](super::Rx), [`RxV2`](super::RxV2),
+/// [`Tx`](super::Tx), [`RxTx`](super::RxTx).
 ///
 /// Needs Linux 3.2, and CAP_NET_RAW in the user namespace that owns the network namespace.
 #[derive(Debug)]
@@ -52,7 +57,7 @@ impl<R: PacketRings> Socket<Configured<R>> {
     /// [`Error::System`]: EPERM without CAP_NET_RAW.
     pub fn configure(rings: R) -> Result<Self, Error> {
         let fd = sys::open(rings.socket_type()).map_err(Error::system(Operation::OpenSocket))?;
-        sys::set_version(fd.as_fd()).map_err(Error::system(Operation::SetVersion))?;
+        sys::set_version(fd.as_fd(), R::VERSION).map_err(Error::system(Operation::SetVersion))?;
         rings.configure(fd.as_fd())?;
         Ok(Self {
             state: Configured { rings, fd },
@@ -103,7 +108,7 @@ impl<R: Receives> Socket<Configured<R>> {
     #[doc(alias = "SO_ATTACH_FILTER")]
     pub fn attach_filter(&mut self, program: &[Instruction]) -> Result<(), Error> {
         let fd = self.state.fd.as_fd();
-        let attached = match self.state.rings.geometry().snap_length_bytes() {
+        let attached = match self.state.rings.snap_length() {
             None => sys::attach_filter(fd, program),
             Some(bytes) => {
                 let limited = Limited::new(program, bytes.get()).ok_or(Error::FilterTooLong)?;
@@ -200,29 +205,34 @@ impl<R: Transmits> Socket<Bound<R>> {
 }
 
 impl<R: Receives> Socket<Bound<R>> {
-    /// Hands out many blocks at a time. Blocks that were forgotten are taken back.
+    /// Hands out many blocks, or frames, at a time. Those that were forgotten are taken back.
     #[inline]
-    pub fn receiver(&mut self) -> Receiver<'_> {
+    pub fn receiver(&mut self) -> Receiver<'_, R::Delivery> {
         let (rings, fd) = self.parts();
         R::receiver(rings, fd)
     }
 
-    /// The next block that the kernel has filled, one at a time. No system call.
-    ///
-    /// `None` where none is ready yet, and for good once the ring is corrupt:
-    /// [`take_error`](Self::take_error) tells. A block that was forgotten is taken back first.
-    #[inline]
-    pub fn next_block(&mut self) -> Option<Block<&Slots>> {
-        self.receiver().next_block()
-    }
-
-    /// Sleeps until a block is ready or the deadline has passed: [`Receiver::wait`].
+    /// Sleeps until a block, or a frame, is ready or the deadline has passed: [`Receiver::wait`].
     ///
     /// # Errors
     ///
     /// As [`Receiver::wait`].
     pub fn wait(&mut self, deadline: Deadline, on_signal: OnSignal) -> Result<Wake, Error> {
         self.receiver().wait(deadline, on_signal)
+    }
+
+    /// Spins for a time, then sleeps as [`wait`](Self::wait): [`Receiver::spin_then_wait`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::wait`].
+    pub fn spin_then_wait(
+        &mut self,
+        spin: Duration,
+        deadline: Deadline,
+        on_signal: OnSignal,
+    ) -> Result<Wake, Error> {
+        self.receiver().spin_then_wait(spin, deadline, on_signal)
     }
 
     /// Says whether the link is down or gone, or the ring corrupt: [`Receiver::take_error`].
@@ -243,7 +253,7 @@ impl<R: Receives> Socket<Bound<R>> {
         &mut self,
         deadline: Deadline,
         on_signal: OnSignal,
-        f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
+        f: impl FnMut(Packet<'_, R::Delivery>) -> ControlFlow<()>,
     ) -> Result<Ended, Error> {
         self.receiver().for_each(deadline, on_signal, f)
     }
@@ -258,13 +268,34 @@ impl<R: Receives> Socket<Bound<R>> {
     }
 }
 
-impl Socket<Bound<Rx>> {
-    /// Shares the ring with blocks that are `'static` and own it together.
+impl<R: Receives<Delivery = Blocks>> Socket<Bound<R>> {
+    /// The next block that the kernel has filled, one at a time. No system call.
     ///
-    /// The socket lives until the receiver and the last block are dropped.
-    #[cfg(feature = "alloc")]
+    /// `None` where none is ready yet, and for good once the ring is corrupt:
+    /// [`take_error`](Self::take_error) tells. A block that was forgotten is taken back first.
+    #[inline]
+    pub fn next_block(&mut self) -> Option<Block<&Slots>> {
+        self.receiver().next_block()
+    }
+}
+
+impl<R: Receives<Delivery = Frames>> Socket<Bound<R>> {
+    /// The next frame that the kernel has filled, one at a time: as
+    /// [`next_block`](Socket::next_block).
+    #[inline]
+    pub fn next_frame(&mut self) -> Option<Frame<&Slots>> {
+        self.receiver().next_frame()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<D: Delivery, R: Receives<Delivery = D, Bound = BoundRx<D>>> Socket<Bound<R>> {
+    /// Shares the ring with blocks, or frames, that are `'static` and own it together.
+    ///
+    /// The socket lives until the receiver and the last block are dropped. For sockets that receive
+    /// alone.
     #[must_use]
-    pub fn into_shared(self) -> super::SharedReceiver {
+    pub fn into_shared(self) -> super::SharedReceiver<D> {
         self.state.rings.into_shared(self.state.fd)
     }
 }

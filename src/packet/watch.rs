@@ -1,14 +1,15 @@
 //! What a receiver knows beside its ring: the link, the counts, and how to sleep.
 
+use core::time::Duration;
+
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
-use super::block::Shape;
+use super::Interface;
 use super::link::Link;
 use super::rings::bind;
 use super::statistics::{Statistics, Sums};
-use super::{Geometry, Interface};
 use crate::error::{Error, Operation};
 use crate::handoff::Slots;
 use crate::wait::{Deadline, OnSignal, Wake};
@@ -22,12 +23,15 @@ const LINK_LOOK: Timespec = Timespec {
 /// The longest that a wait sleeps without listening for blocks: meanwhile the ring may fill up.
 const LONGEST_NAP_MS: u32 = 200;
 
+/// How often a spinning wait looks at the ring between two looks at the clock: reading it takes as
+/// long as some of these, and a pause at each makes the whole a microsecond or a few.
+const LOOKS_A_CLOCK: u32 = 32;
+
 /// The state of a bound receive ring that lies in the program alone.
 #[derive(Debug)]
 pub(super) struct Watch {
     link: Link,
     sums: Sums,
-    shape: Shape,
     /// What the socket is bound to beside the interface, in host byte order.
     protocol: u16,
     /// How long a wait sleeps where the kernel cannot wake it.
@@ -44,17 +48,12 @@ enum Turn {
 }
 
 impl Watch {
-    pub(super) fn new(geometry: &Geometry, interface: Interface, protocol: u16) -> Self {
-        /// Stands for a retire timeout that the kernel chose, in milliseconds.
-        const KERNEL_CHOICE: u32 = 8;
-        let nap_ms = match geometry.retire_timeout_ms() {
-            0 => KERNEL_CHOICE,
-            ms => ms.min(LONGEST_NAP_MS),
-        };
+    /// `nap_ms` is how long the program can do without hearing of a packet, in milliseconds.
+    pub(super) fn new(nap_ms: u32, interface: Interface, protocol: u16) -> Self {
+        let nap_ms = nap_ms.min(LONGEST_NAP_MS);
         Self {
             link: Link::new(interface),
             sums: Sums::default(),
-            shape: Shape::of(geometry),
             protocol,
             nap: Timespec {
                 tv_sec: 0,
@@ -72,11 +71,6 @@ impl Watch {
         bind(fd, interface, self.protocol)?;
         self.link = Link::new(interface);
         Ok(())
-    }
-
-    #[inline]
-    pub(super) fn shape(&self) -> Shape {
-        self.shape
     }
 
     pub(super) fn take_error(&mut self, slots: &Slots, fd: BorrowedFd<'_>) -> Result<(), Error> {
@@ -143,6 +137,29 @@ impl Watch {
                 Turn::Nap
             };
         }
+    }
+
+    /// Looks at the ring for at most this time, then waits: `Receiver::spin_then_wait` tells how.
+    pub(super) fn spin_then_wait(
+        &mut self,
+        ring: &impl Readable,
+        fd: BorrowedFd<'_>,
+        spin: Duration,
+        deadline: Deadline,
+        on_signal: OnSignal,
+    ) -> Result<Wake, Error> {
+        if !ring.is_ready() && !ring.slots().is_corrupt() {
+            let end = Deadline::after(spin).min(deadline);
+            while !ring.is_ready() && !end.has_passed() {
+                for _ in 0..LOOKS_A_CLOCK {
+                    if ring.is_ready() {
+                        break;
+                    }
+                    core::hint::spin_loop();
+                }
+            }
+        }
+        self.wait(ring, fd, deadline, on_signal)
     }
 
     /// One `ppoll`, until the deadline at the latest.
