@@ -3,8 +3,6 @@
 use core::num::NonZeroU32;
 
 use rustix::fd::BorrowedFd;
-#[cfg(feature = "alloc")]
-use rustix::fd::OwnedFd;
 use rustix::net::SocketType;
 
 use super::rings::{PacketRings, Receives, Request, make};
@@ -206,10 +204,5 @@ impl<D: Delivery> BoundRx<D> {
             &mut self.watch,
             self.delivery,
         )
-    }
-
-    #[cfg(feature = "alloc")]
-    pub(super) fn into_shared(self, fd: OwnedFd) -> super::SharedReceiver<D> {
-        super::SharedReceiver::new(self.ring, self.watch, self.delivery, fd)
     }
 }

@@ -2,13 +2,16 @@
 
 use core::time::Duration;
 
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd};
 
+use super::rings::PacketRings;
+use super::rx::BoundRx;
 use super::watch::{Readable, Watch};
-use super::{Block, Blocks, Delivery, Frame, Frames, Interface, Statistics};
+use super::{Block, Blocks, Delivery, Frame, Frames, Interface, Socket, Statistics};
 use crate::error::Error;
 use crate::handoff::{self, Slots};
-use crate::sys::{MappedRing, Owner};
+use crate::lifecycle::Bound;
+use crate::sys::Owner;
 use crate::wait::{Deadline, OnSignal, Wake};
 
 /// Hands out blocks, or frames, that own a share of the ring.
@@ -23,6 +26,22 @@ pub struct SharedReceiver<D: Delivery = Blocks> {
     ring: handoff::SharedReceiver<Owner>,
     watch: Watch,
     delivery: D,
+}
+
+impl<D: Delivery, R: PacketRings<Bound = BoundRx<D>>> Socket<Bound<R>> {
+    /// Shares the ring with blocks, or frames, that are `'static` and own it together. For sockets
+    /// that receive alone.
+    ///
+    /// The socket lives until the receiver and the last block are dropped.
+    #[must_use]
+    pub fn into_shared(self) -> SharedReceiver<D> {
+        let Bound { rings, fd } = self.into_state();
+        SharedReceiver {
+            ring: rings.ring.into_shared(fd),
+            watch: rings.watch,
+            delivery: rings.delivery,
+        }
+    }
 }
 
 impl SharedReceiver<Blocks> {
@@ -42,14 +61,6 @@ impl SharedReceiver<Frames> {
 }
 
 impl<D: Delivery> SharedReceiver<D> {
-    pub(super) fn new(ring: MappedRing, watch: Watch, delivery: D, fd: OwnedFd) -> Self {
-        Self {
-            ring: ring.into_shared(fd),
-            watch,
-            delivery,
-        }
-    }
-
     #[inline]
     fn next(&mut self) -> Option<D::Guard<handoff::Shared<Owner>>> {
         if self.ring.shared().is_corrupt() {

@@ -6,8 +6,6 @@ use core::time::Duration;
 use rustix::fd::{AsFd, BorrowedFd};
 
 use super::rings::{PacketRings, Receives, Transmits, bind};
-#[cfg(feature = "alloc")]
-use super::rx::BoundRx;
 use super::{
     Block, Blocks, Ended, Frame, Frames, Interface, Packet, Receiver, Statistics, Transmitter,
 };
@@ -285,18 +283,6 @@ impl<R: Receives<Delivery = Frames>> Socket<Bound<R>> {
     #[inline]
     pub fn next_frame(&mut self) -> Option<Frame<&Slots>> {
         self.receiver().next_frame()
-    }
-}
-
-#[cfg(feature = "alloc")]
-impl<D: Delivery, R: Receives<Delivery = D, Bound = BoundRx<D>>> Socket<Bound<R>> {
-    /// Shares the ring with blocks, or frames, that are `'static` and own it together.
-    ///
-    /// The socket lives until the receiver and the last block are dropped. For sockets that receive
-    /// alone.
-    #[must_use]
-    pub fn into_shared(self) -> super::SharedReceiver<D> {
-        self.state.rings.into_shared(self.state.fd)
     }
 }
 
