@@ -8,7 +8,6 @@ use super::block::{Block, Blocks};
 use super::frame::{Frame, Frames, LENT_FROM};
 use crate::abi::packet::{frame_v2, record};
 use crate::handoff::{self, Handle};
-use crate::lifecycle::Sealed;
 
 /// How a receive ring delivers packets: in [`Blocks`] of many, or in [`Frames`] of one each. Sealed.
 ///
@@ -26,8 +25,8 @@ impl<D: Deliver> Delivery for D {}
 
 /// What [`Delivery`] stands for.
 ///
-/// Not exported: it speaks of headers whose bytes are nobody else's concern.
-pub trait Deliver: Sealed + Copy + Debug + Send + Sync + 'static {
+/// Not exported, which seals it: it speaks of headers whose bytes are nobody else's concern.
+pub trait Deliver: Copy + Debug + Send + Sync + 'static {
     /// What owns a slot of the ring.
     type Guard<H: Handle>;
 
@@ -67,7 +66,6 @@ pub struct Offsets {
     pub(super) link_address: usize,
 }
 
-impl Sealed for Blocks {}
 impl Deliver for Blocks {
     type Guard<H: Handle> = Block<H>;
     type Header = [u8; record::HEADER];
@@ -105,7 +103,6 @@ impl Deliver for Blocks {
     }
 }
 
-impl Sealed for Frames {}
 impl Deliver for Frames {
     type Guard<H: Handle> = Frame<H>;
     type Header = [u8; frame_v2::HEADER - LENT_FROM];

@@ -150,10 +150,10 @@ impl Watch {
     ) -> Result<Wake, Error> {
         if !ring.is_ready() && !ring.slots().is_corrupt() {
             let end = Deadline::after(spin).min(deadline);
-            while !ring.is_ready() && !end.has_passed() {
+            'spin: while !end.has_passed() {
                 for _ in 0..LOOKS_A_CLOCK {
                     if ring.is_ready() {
-                        break;
+                        break 'spin;
                     }
                     core::hint::spin_loop();
                 }
