@@ -25,15 +25,31 @@ pub enum Error {
     },
     /// The sizes cannot make a ring on this machine.
     Geometry(InvalidGeometry),
+    /// The kernel's header of a packet has another length than the 48 bytes of `struct tpacket3_hdr`, or
+    /// the 32 of `struct tpacket2_hdr`: the ring would be misread.
+    HeaderLength {
+        /// The length that the kernel tells.
+        bytes: u32,
+    },
     /// The interface is down. It comes back by itself, with the same ring.
     LinkDown,
-    /// The interface is gone, or has moved to another network namespace: `rebind` to another.
+    /// The interface is gone, or has moved to another network namespace: `rebind` to another. A member
+    /// of a fanout group cannot: open another socket.
     LinkGone,
     /// The ring holds words that the kernel does not write; no more blocks are handed out.
     Corrupt,
     /// The filter with the snap length woven in has more than 4,096 instructions (`BPF_MAXINSNS`).
     FilterTooLong,
-    /// No interface has the name; a name has 1 to 15 bytes.
+    /// An eBPF program decides alone how much of a packet is kept: it cannot be held to the snap length
+    /// that the geometry has.
+    SnapLengthNotKept,
+    /// The new filter is in force, and at the deadline the ring still held packets that an earlier one
+    /// had let pass.
+    OldPackets {
+        /// How many there are: no more than these, the next to be handed out, are of an earlier filter.
+        packets: u32,
+    },
+    /// No interface here has the name, which has 1 to 15 bytes, or the index.
     NoSuchInterface,
     /// The kernel stopped at a frame that was to be sent. The frames before it were taken.
     Unsent {
@@ -57,8 +73,15 @@ pub enum Error {
 pub enum Operation {
     /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`.
     OpenSocket,
+    /// `open("/proc/thread-self/ns/net")`, or `setns` with it or with the namespace to enter. The thread
+    /// has stayed where it was.
+    EnterNamespace,
+    /// `setns` back. **The thread has stayed in the other network namespace**, and no socket is open.
+    LeaveNamespace,
     /// `setsockopt(PACKET_VERSION)`.
     SetVersion,
+    /// `getsockopt(PACKET_HDRLEN)`.
+    ReadHeaderLength,
     /// `setsockopt(PACKET_RESERVE)`.
     SetReserve,
     /// `setsockopt(PACKET_IGNORE_OUTGOING)`.
@@ -67,8 +90,18 @@ pub enum Operation {
     SetTimestamp,
     /// `setsockopt(SO_TIMESTAMPING)`.
     SetTimestamping,
+    /// `setsockopt(PACKET_ORIGDEV)`.
+    SetOrigdev,
     /// `setsockopt(SO_ATTACH_FILTER)`.
     AttachFilter,
+    /// `setsockopt(SO_ATTACH_BPF)`.
+    AttachEbpf,
+    /// `setsockopt(SO_DETACH_FILTER)`.
+    DetachFilter,
+    /// `setsockopt(SO_LOCK_FILTER)`.
+    LockFilter,
+    /// `membarrier(MEMBARRIER_CMD_GLOBAL)`, once the new filter was attached.
+    WaitForOldFilter,
     /// `setsockopt(PACKET_RX_RING)`.
     SetRing {
         /// The size of the ring that was asked for.
@@ -90,6 +123,14 @@ pub enum Operation {
     AddMembership,
     /// `fcntl(F_DUPFD_CLOEXEC)` of the socket.
     DuplicateDescriptor,
+    /// `getsockopt(PACKET_IGNORE_OUTGOING)` and `setsockopt(PACKET_FANOUT)`.
+    JoinFanout,
+    /// `getsockopt(PACKET_FANOUT)`.
+    ReadFanout,
+    /// `setsockopt(PACKET_FANOUT_DATA)`.
+    SetFanoutProgram,
+    /// `getsockopt(PACKET_ROLLOVER_STATS)`.
+    ReadRolloverStatistics,
     /// `getsockopt(PACKET_STATISTICS)`.
     ReadStatistics,
     /// `getsockopt(SO_ERROR)`, `getsockname`, `ioctl(SIOCGIFNAME)` or `ioctl(SIOCGIFFLAGS)`.
@@ -98,6 +139,8 @@ pub enum Operation {
     Wait,
     /// `socket(AF_UNIX)` and `ioctl(SIOCGIFINDEX)`.
     FindInterface,
+    /// `ioctl` with SIOCGIFNAME, SIOCGIFMTU, SIOCGIFFLAGS, SIOCGIFHWADDR or SIOCETHTOOL.
+    ReadInterface,
     /// `setsockopt(PACKET_TX_RING)`.
     SetTxRing {
         /// The size of the ring that was asked for.
@@ -142,22 +185,35 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OpenSocket => f.write_str("socket(AF_PACKET)"),
+            Self::EnterNamespace => f.write_str("entering the network namespace"),
+            Self::LeaveNamespace => f.write_str("leaving the network namespace again"),
             Self::SetVersion => f.write_str("setsockopt(PACKET_VERSION)"),
+            Self::ReadHeaderLength => f.write_str("getsockopt(PACKET_HDRLEN)"),
+            Self::SetOrigdev => f.write_str("setsockopt(PACKET_ORIGDEV)"),
             Self::SetReserve => f.write_str("setsockopt(PACKET_RESERVE)"),
             Self::IgnoreOutgoing => f.write_str("setsockopt(PACKET_IGNORE_OUTGOING)"),
             Self::SetTimestamp => f.write_str("setsockopt(PACKET_TIMESTAMP)"),
             Self::SetTimestamping => f.write_str("setsockopt(SO_TIMESTAMPING)"),
             Self::AttachFilter => f.write_str("setsockopt(SO_ATTACH_FILTER)"),
+            Self::AttachEbpf => f.write_str("setsockopt(SO_ATTACH_BPF)"),
+            Self::DetachFilter => f.write_str("setsockopt(SO_DETACH_FILTER)"),
+            Self::LockFilter => f.write_str("setsockopt(SO_LOCK_FILTER)"),
+            Self::WaitForOldFilter => f.write_str("membarrier(MEMBARRIER_CMD_GLOBAL)"),
             Self::SetRing { bytes } => write!(f, "setsockopt(PACKET_RX_RING) of {bytes} bytes"),
             Self::MapRing { bytes } => write!(f, "mmap of a ring of {bytes} bytes"),
             Self::KeepFromChildren => f.write_str("madvise(MADV_DONTFORK)"),
             Self::Bind { interface } => write!(f, "bind to interface {interface}"),
             Self::AddMembership => f.write_str("setsockopt(PACKET_ADD_MEMBERSHIP)"),
             Self::DuplicateDescriptor => f.write_str("fcntl(F_DUPFD_CLOEXEC)"),
+            Self::JoinFanout => f.write_str("setsockopt(PACKET_FANOUT)"),
+            Self::ReadFanout => f.write_str("getsockopt(PACKET_FANOUT)"),
+            Self::SetFanoutProgram => f.write_str("setsockopt(PACKET_FANOUT_DATA)"),
+            Self::ReadRolloverStatistics => f.write_str("getsockopt(PACKET_ROLLOVER_STATS)"),
             Self::ReadStatistics => f.write_str("getsockopt(PACKET_STATISTICS)"),
             Self::ReadLink => f.write_str("reading the link state"),
             Self::Wait => f.write_str("ppoll"),
             Self::FindInterface => f.write_str("looking the interface up"),
+            Self::ReadInterface => f.write_str("asking about the interface"),
             Self::SetTxRing { bytes } => write!(f, "setsockopt(PACKET_TX_RING) of {bytes} bytes"),
             Self::SetLoss => f.write_str("setsockopt(PACKET_LOSS)"),
             Self::SetTxHasOff => f.write_str("setsockopt(PACKET_TX_HAS_OFF)"),
@@ -176,6 +232,11 @@ fn remedy(operation: Operation, errno: Errno) -> &'static str {
              or enter a user and network namespace of your own"
         }
         (Operation::OpenSocket, Errno::AFNOSUPPORT) => "; the kernel lacks CONFIG_PACKET",
+        (Operation::EnterNamespace, Errno::PERM) => {
+            "; it takes CAP_SYS_ADMIN here, in the namespace to enter and for the way back"
+        }
+        (Operation::EnterNamespace, Errno::INVAL) => "; it is no network namespace",
+        (Operation::LeaveNamespace, _) => "; this thread has stayed in it",
         (Operation::SetVersion, Errno::INVAL) => "; TPACKET_V3 needs Linux 3.2",
         (Operation::IgnoreOutgoing, Errno::NOPROTOOPT) => "; it needs Linux 4.20",
         (Operation::SetTxRing { .. }, Errno::INVAL) => {
@@ -187,6 +248,16 @@ fn remedy(operation: Operation, errno: Errno) -> &'static str {
         (Operation::MapRing { .. }, Errno::NOMEM | Errno::AGAIN) => {
             "; the address space, or RLIMIT_AS, is too small for the ring"
         }
+        (
+            Operation::AttachFilter | Operation::AttachEbpf | Operation::DetachFilter,
+            Errno::PERM,
+        ) => "; the socket's filter is locked",
+        (Operation::AttachEbpf, Errno::INVAL) => {
+            "; the descriptor is that of no eBPF program for sockets"
+        }
+        (Operation::WaitForOldFilter, Errno::INVAL | Errno::NOSYS) => {
+            "; it needs Linux 4.3, and no processor set apart with nohz_full"
+        }
         (Operation::AttachFilter, Errno::INVAL) => "; the kernel's checker refuses the program",
         (Operation::AttachFilter, Errno::NOMEM) => {
             "; the program is larger than net.core.optmem_max allows"
@@ -194,6 +265,19 @@ fn remedy(operation: Operation, errno: Errno) -> &'static str {
         (Operation::Bind { .. } | Operation::AddMembership, Errno::NODEV) => {
             "; no such interface here"
         }
+        (Operation::JoinFanout, Errno::INVAL) => {
+            "; the members of a group have one mode, one set of flags (ignore_outgoing is one), one \
+             interface and one protocol, and none names another maximum than the first; before Linux \
+             6.13 the interface must be up; newer modes and the maximum need newer kernels"
+        }
+        (Operation::JoinFanout, Errno::NOSPC) => "; the group has as many members as it may have",
+        (Operation::JoinFanout, Errno::NOMEM) => "; there is no memory, or no group id is free",
+        (Operation::SetFanoutProgram, Errno::INVAL) => {
+            "; the group's mode takes no such program, or the kernel's checker refuses it"
+        }
+        (Operation::SetFanoutProgram, Errno::PERM) => "; the socket's filter is locked",
+        (Operation::ReadRolloverStatistics, Errno::INVAL) => "; the group does not roll over",
+        (Operation::ReadInterface, Errno::OPNOTSUPP) => "; its driver does not tell",
         _ => "",
     }
 }
@@ -204,9 +288,11 @@ fn name(errno: Errno) -> Option<&'static str> {
         Errno::PERM => "EPERM",
         Errno::ACCESS => "EACCES",
         Errno::INTR => "EINTR",
+        Errno::NOENT => "ENOENT",
         Errno::NODEV => "ENODEV",
         Errno::NXIO => "ENXIO",
         Errno::NOMEM => "ENOMEM",
+        Errno::NOSPC => "ENOSPC",
         Errno::NOBUFS => "ENOBUFS",
         Errno::AGAIN => "EAGAIN",
         Errno::BUSY => "EBUSY",
@@ -242,17 +328,31 @@ impl fmt::Display for Error {
                 f.write_str(remedy(operation, errno))
             }
             Self::Geometry(why) => why.fmt(f),
+            Self::HeaderLength { bytes } => write!(
+                f,
+                "the kernel's header of a packet has {bytes} bytes in place of 48 (TPACKET_V3) or \
+                 32 (TPACKET_V2): it is laid out otherwise"
+            ),
             Self::LinkDown => {
                 f.write_str("the interface is down; packets come again when it is up")
             }
-            Self::LinkGone => f.write_str("the interface is gone; rebind to another"),
+            Self::LinkGone => f.write_str(
+                "the interface is gone; rebind to another (in a fanout group, open another socket)",
+            ),
             Self::Corrupt => f.write_str(
                 "the ring holds words that the kernel does not write; open another socket",
             ),
             Self::FilterTooLong => f.write_str(
                 "the filter, with the snap length woven in, has more than 4096 instructions",
             ),
-            Self::NoSuchInterface => f.write_str("no interface has this name"),
+            Self::SnapLengthNotKept => f.write_str(
+                "an eBPF program is not held to the snap length: let it return that, and ask for none",
+            ),
+            Self::OldPackets { packets } => write!(
+                f,
+                "the new filter is in force, but the ring still holds {packets} packets of an earlier one"
+            ),
+            Self::NoSuchInterface => f.write_str("there is no such interface here"),
             Self::Unsent { frame, why } => {
                 write!(f, "frame {frame}: ")?;
                 write_errno(f, why.errno())?;
@@ -281,113 +381,7 @@ impl From<InvalidGeometry> for Error {
 }
 
 #[cfg(feature = "std")]
-mod with_std {
-    extern crate std;
-
-    use super::{Errno, Error};
-
-    impl From<Error> for std::io::Error {
-        fn from(error: Error) -> Self {
-            use std::io::ErrorKind;
-            let kind = match error {
-                Error::System { errno, .. } => std::io::Error::from(errno).kind(),
-                Error::Unsent { why, .. } => std::io::Error::from(why.errno()).kind(),
-                Error::Geometry(_) | Error::FilterTooLong | Error::FrameTooSmall { .. } => {
-                    ErrorKind::InvalidInput
-                }
-                Error::LinkDown => std::io::Error::from(Errno::NETDOWN).kind(),
-                Error::LinkGone | Error::NoSuchInterface => ErrorKind::NotFound,
-                Error::Corrupt => ErrorKind::InvalidData,
-            };
-            Self::new(kind, error)
-        }
-    }
-}
+mod with_std;
 
 #[cfg(test)]
-mod tests {
-    extern crate std;
-
-    use super::*;
-    use std::string::ToString;
-
-    fn text(operation: Operation, errno: Errno) -> std::string::String {
-        Error::System { operation, errno }.to_string()
-    }
-
-    #[test]
-    fn a_refused_socket_names_the_setcap_line() {
-        let text = text(Operation::OpenSocket, Errno::PERM);
-        assert!(text.starts_with("socket(AF_PACKET): EPERM"), "{text}");
-        assert!(
-            text.contains("sudo setcap cap_net_raw=ep PROGRAM"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn memory_that_is_not_there_is_named_with_its_size() {
-        let bytes = 64 << 20;
-        for operation in [Operation::SetRing { bytes }, Operation::MapRing { bytes }] {
-            let text = text(operation, Errno::NOMEM);
-            assert!(text.contains("67108864 bytes: ENOMEM; "), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_absent_interface_is_named() {
-        let text = text(Operation::Bind { interface: 7 }, Errno::NODEV);
-        assert_eq!(text, "bind to interface 7: ENODEV; no such interface here");
-    }
-
-    #[test]
-    fn an_unknown_error_number_is_printed() {
-        let text = text(Operation::Wait, Errno::from_raw_os_error(133));
-        assert_eq!(text, "ppoll: error 133");
-    }
-
-    #[test]
-    fn an_unsent_frame_is_named_with_what_to_do() {
-        let error = Error::unsent(7, Errno::MSGSIZE);
-        let text = error.to_string();
-        assert!(text.starts_with("frame 7: EMSGSIZE; "), "{text}");
-        assert!(text.contains("recall"), "{text}");
-        assert_eq!(error.errno(), Some(Errno::MSGSIZE));
-    }
-
-    #[test]
-    fn link_states_say_what_comes_next() {
-        let (down, gone) = (Error::LinkDown.to_string(), Error::LinkGone.to_string());
-        assert!(down.contains("again when it is up"), "{down}");
-        assert!(gone.contains("rebind"), "{gone}");
-    }
-
-    #[test]
-    fn only_the_kernels_answers_have_a_number() {
-        let errno = Errno::BUSY;
-        let operation = Operation::Wait;
-        assert_eq!(Error::System { operation, errno }.errno(), Some(errno));
-        assert_eq!(Error::LinkDown.errno(), None);
-    }
-
-    #[cfg(feature = "std")]
-    #[test]
-    fn std_knows_the_kind_and_keeps_the_text() {
-        use std::io::{self, ErrorKind};
-        let refused = Error::System {
-            operation: Operation::OpenSocket,
-            errno: Errno::PERM,
-        };
-        for (error, kind) in [
-            (refused, ErrorKind::PermissionDenied),
-            (Error::LinkDown, ErrorKind::NetworkDown),
-            (Error::LinkGone, ErrorKind::NotFound),
-            (Error::Corrupt, ErrorKind::InvalidData),
-            (InvalidGeometry::NoBlocks.into(), ErrorKind::InvalidInput),
-        ] {
-            let converted = io::Error::from(error);
-            assert_eq!(converted.kind(), kind);
-            assert_eq!(converted.to_string(), error.to_string());
-        }
-    }
-}
+mod tests;

@@ -46,12 +46,24 @@ pub struct Mapped<R: Rings> {
 
 /// The socket is bound to an interface, and packets arrive.
 ///
-/// Entered by `bind`.
+/// Entered by `bind`. `G` says whether it is [`Alone`] or a
+/// [`Member`](crate::packet::Member) of a fanout group.
 #[derive(Debug)]
-pub struct Bound<R: Rings> {
+pub struct Bound<R: Rings, G = Alone> {
     /// Before the descriptor: the memory is unmapped first.
     pub(crate) rings: R::Bound,
     pub(crate) fd: OwnedFd,
+    pub(crate) group: G,
+}
+
+/// The socket is in no fanout group: it receives every packet by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Alone(());
+
+impl Alone {
+    pub(crate) const fn new() -> Self {
+        Self(())
+    }
 }
 
 /// A transition that failed, and the socket as it was before.

@@ -7,15 +7,19 @@ use core::fmt::Display;
 use core::time::Duration;
 use std::collections::BTreeSet;
 use std::env;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 
 use packet_ring::bpf::Instruction;
-use packet_ring::packet::{Geometry, Interface, Membership, Rx, Socket, TimestampSource};
+use packet_ring::packet::{
+    Fanout, FanoutMode, Geometry, Interface, Membership, Rx, Socket, TimestampSource,
+};
 use packet_ring::{Deadline, Error, OnSignal, Wake};
 use packet_ring_lab::suite::{self, Company, Stopped, Test, TestResult, skip};
 use packet_ring_lab::{Injector, Link, VethOptions, VethPair, frame, procfs};
+use rustix::io::Errno;
 
 /// Set where this program is the one inside, to the index of an interface that is down.
 const INSIDE: &str = "PACKET_RING_FAULTS_INSIDE";
@@ -46,6 +50,10 @@ fn main() -> ExitCode {
         test(
             "every_failed_call_leaves_a_usable_socket",
             every_failed_call_leaves_a_usable_socket,
+        ),
+        test(
+            "another_layout_of_packets_is_refused",
+            another_layout_of_packets_is_refused,
         ),
         test(
             "a_ring_is_unmapped_before_its_socket_closes",
@@ -81,14 +89,17 @@ fn inside(down: &str) -> Result<(), String> {
     let (lo, down) = (index(1)?, index(down.parse().map_err(text)?)?);
     let ring = || Geometry::new(4096, 4)?.reserve(64)?.snap_length(1000);
     let ring = Rx::new(ring().map_err(text)?);
+    let namespace = File::open("/proc/self/ns/net").map_err(text)?;
     let fds = procfs::open_fds().map_err(text)?;
     // Asked for once in the life of a process, and found elsewhere where the kernel refuses.
     let _ = rustix::param::page_size();
     println!("{BEGIN}");
 
+    persist(|| Socket::configure_in(&namespace, ring))?;
     let mut socket = persist(|| Socket::configure(ring))?;
     persist(|| socket.attach_filter(&[Instruction::keep(500)]))?;
     persist(|| socket.ignore_outgoing())?;
+    persist(|| socket.origdev())?;
     persist(|| socket.timestamp(TimestampSource::Software))?;
     let mapped = socket.map().or_else(|failed| {
         report(failed.error());
@@ -98,10 +109,22 @@ fn inside(down: &str) -> Result<(), String> {
         report(failed.error());
         failed.into_socket().bind(lo).map_err(text)
     })?;
-    let by_name = persist(|| Interface::by_name("lo"))?;
-    if by_name != lo {
-        return Err(format!("{by_name:?} is not lo"));
+    for by_name in [
+        persist(|| Interface::by_name("lo"))?,
+        persist(|| Interface::by_name_in(&socket, "lo"))?,
+    ] {
+        if by_name != lo {
+            return Err(format!("{by_name:?} is not lo"));
+        }
     }
+    persist(|| lo.mtu(&socket))?;
+    persist(|| lo.link_state(&socket))?;
+    persist(|| lo.ethernet_address(&socket))?;
+    persist(|| match lo.queues(&socket) {
+        // The loopback has none to tell of.
+        Err(error) if error.errno() == Some(Errno::OPNOTSUPP) => Ok(()),
+        other => other.map(drop),
+    })?;
     let joined = persist(|| Membership::Promiscuous.join(&socket, lo))?;
     drop(joined);
     persist(|| socket.rebind(down))?;
@@ -113,6 +136,14 @@ fn inside(down: &str) -> Result<(), String> {
     })?;
     persist(|| socket.rebind(lo))?;
     persist(|| socket.statistics())?;
+    let fanout = Fanout::in_new_group(FanoutMode::ClassicBpf).rollover();
+    let mut socket = socket.join_fanout(&fanout).or_else(|failed| {
+        report(failed.error());
+        failed.into_socket().join_fanout(&fanout).map_err(text)
+    })?;
+    persist(|| socket.group().fanout())?;
+    persist(|| socket.group().set_program(&[Instruction::keep(0)]))?;
+    persist(|| socket.group().rollover_statistics())?;
     let soon = Deadline::after(Duration::from_millis(1));
     let _ = persist(|| socket.wait(soon, OnSignal::Continue))?;
     println!("{END}");
@@ -189,9 +220,9 @@ fn name(call: &str) -> &str {
     call.split_once('(').map_or("", |(name, _)| name)
 }
 
-/// The operation that a failure of this system call is to be reported as; `None` for calls that say
-/// nothing of use when they fail.
-fn operation(call: &str) -> Result<Option<&'static str>, Stopped> {
+/// The operation that a failure of this system call, of this number among those of its name, is to be
+/// reported as; `None` for calls that say nothing of use when they fail.
+fn operation(call: &str, number: usize) -> Result<Option<&'static str>, Stopped> {
     let among = |table: &[(&str, &'static str)]| {
         let found = table.iter().find(|(word, _)| call.contains(word));
         found
@@ -205,6 +236,7 @@ fn operation(call: &str) -> Result<Option<&'static str>, Stopped> {
         "setsockopt" => among(&[
             ("PACKET_VERSION", "SetVersion"),
             ("PACKET_RESERVE", "SetReserve"),
+            ("PACKET_ORIGDEV", "SetOrigdev"),
             ("PACKET_TIMESTAMP", "SetTimestamp"),
             ("SO_TIMESTAMPING", "SetTimestamping"),
             ("SO_ATTACH_FILTER", "AttachFilter"),
@@ -212,12 +244,31 @@ fn operation(call: &str) -> Result<Option<&'static str>, Stopped> {
             ("PACKET_ADD_MEMBERSHIP", "AddMembership"),
             ("PACKET_IGNORE_OUTGOING", "IgnoreOutgoing"),
             ("SOL_PACKET, 0x17", "IgnoreOutgoing"),
+            ("PACKET_FANOUT_DATA", "SetFanoutProgram"),
+            ("SOL_PACKET, 0x16", "SetFanoutProgram"),
+            ("PACKET_FANOUT", "JoinFanout"),
         ]),
         "getsockopt" => among(&[
             ("SO_ERROR", "ReadLink"),
             ("PACKET_STATISTICS", "ReadStatistics"),
+            ("PACKET_IGNORE_OUTGOING", "JoinFanout"),
+            ("SOL_PACKET, 0x17", "JoinFanout"),
+            ("PACKET_FANOUT", "ReadFanout"),
+            ("PACKET_ROLLOVER_STATS", "ReadRolloverStatistics"),
+            ("PACKET_HDRLEN", "ReadHeaderLength"),
         ]),
-        "ioctl" => among(&[("SIOCGIFINDEX", "FindInterface"), ("SIOCGIF", "ReadLink")]),
+        "ioctl" => among(&[
+            ("SIOCGIFINDEX", "FindInterface"),
+            ("SIOCETHTOOL", "ReadInterface"),
+            // Its link is never looked at here: that is the other interface's.
+            ("\"lo\"", "ReadInterface"),
+            ("SIOCGIF", "ReadLink"),
+        ]),
+        "open" | "openat" => Ok(Some("EnterNamespace")),
+        // Here, there, and back.
+        "setns" => Ok(Some(
+            ["EnterNamespace", "EnterNamespace", "LeaveNamespace"][number - 1],
+        )),
         "mmap" => Ok(Some("MapRing { bytes: 16384 }")),
         "madvise" => Ok(Some("KeepFromChildren")),
         "bind" => Ok(Some("Bind")),
@@ -254,14 +305,14 @@ fn every_failed_call_leaves_a_usable_socket() -> TestResult {
     let mut met = BTreeSet::new();
     for at in at(BEGIN)? + 1..at(END)? {
         let call = &clean.calls[at];
-        let Some(operation) = operation(call)? else {
-            continue;
-        };
         // strace counts the calls of one name.
         let number = clean.calls[..=at]
             .iter()
             .filter(|earlier| name(earlier) == name(call))
             .count();
+        let Some(operation) = operation(call, number)? else {
+            continue;
+        };
         let injection = format!("{}:error={}:when={number}", name(call), INJECTED.0);
         let run = run(&down, Some(injection))?.ok_or("strace went away")?;
         let refused = run
@@ -282,7 +333,25 @@ fn every_failed_call_leaves_a_usable_socket() -> TestResult {
         met.insert(operation);
     }
     // All of `Operation`.
-    assert_eq!(met.len(), 17, "{met:?}");
+    assert_eq!(met.len(), 26, "{met:?}");
+    Ok(())
+}
+
+/// strace writes another length over the kernel's answer.
+fn another_layout_of_packets_is_refused() -> TestResult {
+    let injection = format!(
+        "getsockopt:poke_exit=@arg4={:08x}:when=1",
+        u32::from_be_bytes(52_u32.to_ne_bytes())
+    );
+    let Some(run) = run(&down_link()?, Some(injection))? else {
+        return skip("strace is not installed");
+    };
+    let mut lines = run.printed.lines();
+    assert_eq!(lines.next(), Some(BEGIN));
+    let refused = lines.next().unwrap_or_default();
+    assert!(refused.starts_with("refused"), "{}", run.printed);
+    assert!(refused.contains(" 52 bytes in place of 48"), "{refused}");
+    assert_eq!(lines.next(), Some(END));
     Ok(())
 }
 
@@ -301,8 +370,11 @@ fn a_ring_is_unmapped_before_its_socket_closes() -> TestResult {
     let result = |call: &str| call.rsplit_once("= ").map(|(_, result)| result.to_owned());
     let mut from = 0;
     for life in ["a socket", "a shared receiver"] {
-        let opened = after(from, "socket(AF_PACKET")?;
-        let mapped = after(opened, "mmap(NULL, 16384, PROT_READ|PROT_WRITE, MAP_SHARED")?;
+        let mapped = after(from, "mmap(NULL, 16384, PROT_READ|PROT_WRITE, MAP_SHARED")?;
+        let opened = calls[..mapped]
+            .iter()
+            .rposition(|call| call.starts_with("socket(AF_PACKET"))
+            .ok_or("no socket")?;
         let fd = result(&calls[opened]).ok_or("no descriptor")?;
         let address = result(&calls[mapped]).ok_or("no address")?;
         let unmapped = after(mapped, &format!("munmap({address}, 16384)"))?;

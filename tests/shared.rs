@@ -3,17 +3,18 @@
 mod data_path;
 
 use core::mem;
+use core::ops::ControlFlow;
 use core::time::Duration;
 use std::panic::resume_unwind;
 use std::thread;
 
 use packet_ring::handoff::Shared;
-use packet_ring::packet::{Block, Geometry, Owner, SharedReceiver};
+use packet_ring::packet::{Block, Ended, Geometry, Owner, SharedReceiver};
 use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{frame, procfs, suite};
 
-use data_path::{Bench, FRAME, PATIENCE, PROMPT, numbers, settled};
+use data_path::{Bench, FRAME, PATIENCE, PROMPT, interface, numbers, settled};
 
 /// The next block, waited for.
 fn take(receiver: &mut SharedReceiver) -> Result<Block<Shared<Owner>>, Stopped> {
@@ -72,6 +73,31 @@ fn a_shared_block_that_is_out_is_not_handed_out_twice() -> TestResult {
     bench.injector.flood(&template, 10..11);
     let block = take(&mut receiver)?;
     assert_eq!((block.sequence(), numbers(&block)), (5, vec![10]));
+    Ok(())
+}
+
+fn packets_are_run_over_until_the_closure_or_the_deadline_ends_it() -> TestResult {
+    let bench = Bench::new(PROMPT)?;
+    let template = frame::numbered(0, FRAME);
+    bench.injector.flood(&template, 0..10);
+    let mut receiver = bench.socket.into_shared();
+    assert_eq!(receiver.interface(), interface(&bench.pair.far)?);
+    let mut seen = Vec::new();
+    let ended = receiver.for_each(Deadline::after(PATIENCE), OnSignal::Continue, |packet| {
+        seen.extend(frame::number(packet.data()));
+        if seen.len() == 10 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
+    assert_eq!(ended, Ended::Stopped);
+    assert!(seen.into_iter().eq(0..10));
+    let soon = Deadline::after(Duration::from_millis(10));
+    let ended = receiver.for_each(soon, OnSignal::Continue, |_| ControlFlow::Break(()))?;
+    assert_eq!(ended, Ended::TimedOut);
+    // Every block went back.
+    assert_eq!(receiver.statistics()?.held, 0);
     Ok(())
 }
 
@@ -141,6 +167,7 @@ fn the_ring_lives_as_long_as_its_last_block() -> TestResult {
 suite![
     blocks_are_released_by_threads_that_borrow_nothing,
     a_shared_block_that_is_out_is_not_handed_out_twice,
+    packets_are_run_over_until_the_closure_or_the_deadline_ends_it,
     a_forgotten_shared_block_is_counted_and_stops_the_ring;
     alone: the_ring_lives_as_long_as_its_last_block,
 ];

@@ -5,8 +5,9 @@ use core::cell::Cell;
 use packet_ring::handoff::{self, Slots};
 use packet_ring::lifecycle::{Bound, Configured, Failed, Mapped};
 use packet_ring::packet::{
-    Block, Frame, FrameGeometry, Frames, Geometry, Interface, Membership, MembershipGuard, Packet,
-    Packets, Position, Receiver, Rx, RxV2, Socket, Statistics,
+    Block, Blocks, Fanout, FanoutGroup, FanoutMode, Frame, FrameGeometry, Frames, Geometry,
+    Interface, LinkState, Member, Membership, MembershipGuard, Packet, Packets, Position, Queues,
+    Receiver, RolloverStatistics, Rx, RxV2, Socket, Statistics,
 };
 use packet_ring::{Deadline, Error, InvalidGeometry, Operation};
 use rustix::fd::AsFd;
@@ -16,11 +17,14 @@ use static_assertions::{assert_impl_all, assert_not_impl_any, const_assert};
 assert_impl_all!(Socket<Configured<Rx>>: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Socket<Mapped<Rx>>: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Socket<Bound<Rx>>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Socket<Bound<Rx, Member>>: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Receiver<'_>: Send, Sync, Unpin);
 assert_impl_all!(Socket<Bound<RxV2>>: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Receiver<'_, Frames>: Send, Sync, Unpin);
 assert_impl_all!(Frame<&Slots>: Send, Sync, Unpin);
 assert_impl_all!(Packet<'_, Frames>: Send, Sync, Copy);
+assert_impl_all!(Receiver<'_, Blocks, Member>: Send, Sync, Unpin);
+assert_impl_all!(FanoutGroup<'_>: Send, Sync, Copy);
 // Kept beside the socket, in the task that keeps it.
 assert_impl_all!(MembershipGuard: Send, Sync, Unpin);
 assert_impl_all!(Block<&Slots>: Send, Sync, Unpin);
@@ -41,7 +45,12 @@ assert_impl_all!(FrameGeometry: Send, Sync, Copy);
 assert_impl_all!(Position: Send, Sync, Copy);
 assert_impl_all!(Statistics: Send, Sync, Copy);
 assert_impl_all!(Interface: Send, Sync, Copy);
+assert_impl_all!(LinkState: Send, Sync, Copy);
+assert_impl_all!(Queues: Send, Sync, Copy);
 assert_impl_all!(Membership: Send, Sync, Copy);
+assert_impl_all!(Fanout: Send, Sync, Copy);
+assert_impl_all!(FanoutMode: Send, Sync, Copy);
+assert_impl_all!(RolloverStatistics: Send, Sync, Copy);
 assert_impl_all!(Deadline: Send, Sync, Copy);
 assert_impl_all!(Operation: Send, Sync, Copy);
 assert_impl_all!(InvalidGeometry: Send, Sync, Copy);
@@ -50,6 +59,7 @@ assert_impl_all!(InvalidGeometry: Send, Sync, Copy);
 assert_not_impl_any!(Socket<Configured<Rx>>: Clone);
 assert_not_impl_any!(Socket<Mapped<Rx>>: Clone);
 assert_not_impl_any!(Socket<Bound<Rx>>: Clone);
+assert_not_impl_any!(Socket<Bound<Rx, Member>>: Clone);
 assert_not_impl_any!(Receiver<'_>: Clone);
 assert_not_impl_any!(Block<&Slots>: Clone);
 assert_not_impl_any!(Frame<&Slots>: Clone);
@@ -64,11 +74,14 @@ const_assert!(size_of::<Result<(), Error>>() <= 24);
 
 // A shared ring goes to another thread if its owner may.
 mod shared {
-    use super::{Block, Cell, Frame, Frames, assert_impl_all, assert_not_impl_any, handoff};
-    use packet_ring::packet::{Owner, SharedReceiver};
+    use super::{
+        Block, Blocks, Cell, Frame, Frames, assert_impl_all, assert_not_impl_any, handoff,
+    };
+    use packet_ring::packet::{Member, Owner, SharedReceiver};
     use rustix::fd::AsFd;
 
     assert_impl_all!(SharedReceiver: Send, Sync, AsFd);
+    assert_impl_all!(SharedReceiver<Blocks, Member>: Send, Sync, AsFd);
     assert_impl_all!(SharedReceiver<Frames>: Send, Sync, AsFd);
     assert_impl_all!(Frame<handoff::Shared<Owner>>: Send, Sync);
     assert_impl_all!(Block<handoff::Shared<Owner>>: Send, Sync);

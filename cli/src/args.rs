@@ -30,6 +30,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Capture packets: one line each, or a file with -w
     Capture(Box<Capture>),
+    /// Show what an interface counts, and what kinds of packets pass there
+    Stats(Stats),
     /// Say what this machine and this user can do, and how to get the rest
     Doctor,
     /// Send numbered frames through a network of its own, capture them, and fail if one is lost
@@ -138,6 +140,27 @@ pub(crate) enum Direction {
     Inout,
 }
 
+/// Flags of `stats`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Stats {
+    /// Interface to watch [default: the first that is up and not loopback, else lo]
+    #[arg(value_name = "IFACE")]
+    pub(crate) interface: Option<String>,
+
+    /// Time from report to report, at least 0.01
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    pub(crate) interval: Duration,
+
+    /// Stop after COUNT reports
+    #[arg(short, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+
+    /// Print one JSON object a report and a line; its counts are those of its interval
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Flags of `demo`.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
@@ -156,6 +179,14 @@ fn snap_length(text: &str) -> Result<u32, String> {
         Ok(length) if length <= MAX_SNAP_LENGTH => Ok(length),
         _ => Err(format!("a snap length is 0 to {MAX_SNAP_LENGTH} bytes")),
     }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    const LEAST: Duration = Duration::from_millis(10);
+    seconds(text)
+        .ok()
+        .filter(|&interval| interval >= LEAST)
+        .ok_or_else(|| format!("'{text}' is not a number of seconds, 0.01 at least"))
 }
 
 /// A duration in seconds, with a fraction if wanted.

@@ -118,7 +118,7 @@ fn gather(target: &Target, geometry: &Geometry) -> Duration {
 }
 
 /// What the library says, as this tool ends with it.
-fn failure(error: Error, interface: &str) -> Failure {
+pub(crate) fn failure(error: Error, interface: &str) -> Failure {
     match (error, error.errno()) {
         (_, Some(Errno::PERM | Errno::ACCESS)) => {
             Failure::not_permitted(format_args!("not permitted to capture on {interface}"))

@@ -80,7 +80,8 @@ pub(crate) fn setcap_line() -> String {
     format!("sudo setcap cap_net_raw=ep {}", shell_word(&path))
 }
 
-fn permission_advice() -> String {
+/// What to do about EPERM.
+pub(crate) fn permission_advice() -> String {
     format!(
         "Capturing needs CAP_NET_RAW. Give it to this program once:\n    {}",
         setcap_line()

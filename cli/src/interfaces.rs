@@ -4,6 +4,7 @@ use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayl
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage, Stats64};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
+use serde::Serialize;
 
 use crate::exit::Failure;
 
@@ -20,8 +21,65 @@ pub(crate) struct Interface {
     pub(crate) index: u32,
     flags: LinkFlags,
     layer: LinkLayerType,
-    /// Packets received and dropped, by its own count.
-    pub(crate) counted: (u64, u64),
+    pub(crate) counted: Counters,
+}
+
+/// What an interface itself has counted, since it was made as a rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    pub(crate) received: Traffic,
+    pub(crate) sent: Traffic,
+}
+
+/// One way of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Traffic {
+    pub(crate) packets: u64,
+    /// Ethernet headers included.
+    pub(crate) bytes: u64,
+    pub(crate) errors: u64,
+    /// Received and not wanted by anybody, or without room; not sent.
+    pub(crate) drops: u64,
+}
+
+impl Counters {
+    /// What was counted since `earlier`; `None` where the counters began anew in between.
+    pub(crate) fn since(&self, earlier: &Self) -> Option<Self> {
+        Some(Self {
+            received: self.received.since(&earlier.received)?,
+            sent: self.sent.since(&earlier.sent)?,
+        })
+    }
+}
+
+impl Traffic {
+    fn since(&self, earlier: &Self) -> Option<Self> {
+        Some(Self {
+            packets: self.packets.checked_sub(earlier.packets)?,
+            bytes: self.bytes.checked_sub(earlier.bytes)?,
+            errors: self.errors.checked_sub(earlier.errors)?,
+            drops: self.drops.checked_sub(earlier.drops)?,
+        })
+    }
+}
+
+impl From<&Stats64> for Counters {
+    fn from(stats: &Stats64) -> Self {
+        Self {
+            received: Traffic {
+                packets: stats.rx_packets,
+                bytes: stats.rx_bytes,
+                errors: stats.rx_errors,
+                drops: stats.rx_dropped + stats.rx_missed_errors,
+            },
+            sent: Traffic {
+                packets: stats.tx_packets,
+                bytes: stats.tx_bytes,
+                errors: stats.tx_errors,
+                drops: stats.tx_dropped,
+            },
+        }
+    }
 }
 
 /// The first header of every packet.
@@ -57,6 +115,10 @@ impl Interface {
         self.flags.contains(LinkFlags::Up)
     }
 
+    pub(crate) fn is_running(&self) -> bool {
+        self.flags.contains(LinkFlags::Running)
+    }
+
     pub(crate) fn is_loopback(&self) -> bool {
         self.flags.contains(LinkFlags::Loopback)
     }
@@ -79,7 +141,7 @@ impl Interface {
     pub(crate) fn state(&self) -> String {
         let up = if !self.is_up() {
             "down"
-        } else if self.flags.contains(LinkFlags::Running) {
+        } else if self.is_running() {
             "up, running"
         } else {
             "up, no carrier"
@@ -113,6 +175,13 @@ pub(crate) fn named(name: &str) -> Result<Interface, Failure> {
         };
         Failure::interface(format_args!("{why} (packet-ring capture -D lists them)"))
     })
+}
+
+/// The interface that had this index and this name when it was looked up before, whatever it is called now.
+pub(crate) fn again(interface: &Interface) -> Result<Interface, Failure> {
+    let mut all = list()?.into_iter();
+    let found = all.find(|found| found.index == interface.index);
+    found.ok_or_else(|| Failure::interface(format_args!("{} went away", interface.name)))
 }
 
 /// The first that is up and not loopback, else the loopback.
@@ -178,12 +247,7 @@ fn interface(link: &LinkMessage) -> Option<Interface> {
         _ => None,
     })?;
     let counted = attributes().find_map(|attribute| match attribute {
-        LinkAttribute::Stats64(Stats64 {
-            rx_packets,
-            rx_dropped,
-            rx_missed_errors,
-            ..
-        }) => Some((*rx_packets, rx_dropped + rx_missed_errors)),
+        LinkAttribute::Stats64(stats) => Some(Counters::from(stats)),
         _ => None,
     });
     Some(Interface {

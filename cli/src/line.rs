@@ -111,7 +111,7 @@ fn has_tag(frame: &Frame<'_>, packet: &LaxSlicedPacket<'_>) -> bool {
 }
 
 /// The type behind the last VLAN tag.
-fn last_ether_type(packet: &LaxSlicedPacket<'_>) -> Option<EtherType> {
+pub(crate) fn last_ether_type(packet: &LaxSlicedPacket<'_>) -> Option<EtherType> {
     packet.link_exts.iter().rev().find_map(|ext| match ext {
         LaxLinkExtSlice::Vlan(vlan) => Some(vlan.ether_type()),
         LaxLinkExtSlice::Macsec(_) => None,

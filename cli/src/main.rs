@@ -17,6 +17,7 @@ mod line;
 mod plan;
 mod progress;
 mod signals;
+mod stats;
 mod writer;
 
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ use args::{Cli, Command};
 fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Capture(args) => capture::run(&args),
+        Command::Stats(args) => stats::run(&args),
         Command::Doctor => doctor::run(),
         Command::Demo(args) => demo::run(&args),
     };

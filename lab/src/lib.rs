@@ -31,11 +31,13 @@
 
 mod address;
 mod counters;
+mod ebpf;
 mod enter;
 mod error;
 pub mod frame;
 mod inject;
 mod link;
+mod macvlan;
 mod namespace;
 mod offload;
 pub mod procfs;
@@ -46,6 +48,7 @@ mod veth;
 mod witness;
 
 pub use counters::Counters;
+pub use ebpf::{EbpfInstruction, load_socket_filter};
 pub use enter::{Entered, enter};
 pub use error::LabError;
 pub use inject::Injector;

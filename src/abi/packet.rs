@@ -53,8 +53,9 @@ pub(crate) mod record {
     pub(crate) const VLAN_TCI: usize = 32;
     /// `hv1.tp_vlan_tpid`.
     pub(crate) const VLAN_TPID: usize = 36;
-    /// The `struct sockaddr_ll`.
-    pub(crate) const LINK_ADDRESS: usize = 48;
+    /// Size of the first of the two headers, which `PACKET_HDRLEN` tells; the `struct sockaddr_ll` lies
+    /// behind it.
+    pub(crate) const PACKET_HEADER: usize = 48;
     /// Size of both headers: `TPACKET3_HDRLEN`.
     pub(crate) const HEADER: usize = 68;
     /// Records begin at multiples of this.
@@ -87,8 +88,9 @@ pub(crate) mod frame_v2 {
     pub(crate) const VLAN_TCI: usize = 24;
     /// `tp_vlan_tpid`.
     pub(crate) const VLAN_TPID: usize = 26;
-    /// The `struct sockaddr_ll`.
-    pub(crate) const LINK_ADDRESS: usize = 32;
+    /// Size of the first of the two headers, which `PACKET_HDRLEN` tells; the `struct sockaddr_ll` lies
+    /// behind it.
+    pub(crate) const PACKET_HEADER: usize = 32;
     /// Size of both headers: `TPACKET2_HDRLEN`.
     pub(crate) const HEADER: usize = 52;
     /// The farthest that the captured bytes begin from the start of their frame, without
@@ -191,7 +193,7 @@ const_assert_eq!(
     RAW_VARIANT + offset_of!(raw::tpacket_hdr_variant1, tp_vlan_tpid),
     record::VLAN_TPID
 );
-const_assert_eq!(size_of::<raw::tpacket3_hdr>(), record::LINK_ADDRESS);
+const_assert_eq!(size_of::<raw::tpacket3_hdr>(), record::PACKET_HEADER);
 const_assert_eq!(
     offset_of!(raw::sockaddr_ll, sll_protocol),
     link_address::PROTOCOL
@@ -217,7 +219,7 @@ const_assert_eq!(
     link_address::ADDRESS
 );
 const_assert_eq!(
-    record::LINK_ADDRESS + size_of::<raw::sockaddr_ll>(),
+    record::PACKET_HEADER + size_of::<raw::sockaddr_ll>(),
     record::HEADER
 );
 
@@ -242,12 +244,10 @@ const_assert_eq!(
     offset_of!(raw::tpacket2_hdr, tp_vlan_tpid),
     frame_v2::VLAN_TPID
 );
+const_assert_eq!(size_of::<raw::tpacket2_hdr>(), frame_v2::PACKET_HEADER);
+const_assert_eq!(frame_v2::PACKET_HEADER % raw::TPACKET_ALIGNMENT as usize, 0);
 const_assert_eq!(
-    size_of::<raw::tpacket2_hdr>().next_multiple_of(raw::TPACKET_ALIGNMENT as usize),
-    frame_v2::LINK_ADDRESS
-);
-const_assert_eq!(
-    frame_v2::LINK_ADDRESS + size_of::<raw::sockaddr_ll>(),
+    frame_v2::PACKET_HEADER + size_of::<raw::sockaddr_ll>(),
     frame_v2::HEADER
 );
 const_assert_eq!(

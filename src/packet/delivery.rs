@@ -42,6 +42,9 @@ pub trait Deliver: Copy + Debug + Send + Sync + 'static {
     /// `tp_status` of the packet.
     fn status(header: &Self::Header, word: Self::Word) -> u32;
 
+    /// How many packets the slot has.
+    fn packet_count<H: Handle>(guard: &Self::Guard<H>) -> u32;
+
     /// Reads the header of a slot that was just taken; a bad one marks the ring corrupt.
     fn check<H: Handle>(self, guard: handoff::Block<H>) -> Option<Self::Guard<H>>;
 
@@ -81,12 +84,17 @@ impl Deliver for Blocks {
         // The kernel widens the 16-bit TCI to 32.
         vlan_tci: record::VLAN_TCI + if cfg!(target_endian = "big") { 2 } else { 0 },
         vlan_tpid: record::VLAN_TPID,
-        link_address: record::LINK_ADDRESS,
+        link_address: record::PACKET_HEADER,
     };
 
     #[inline(always)]
     fn status(header: &Self::Header, (): ()) -> u32 {
         u32::from_ne_bytes(field(header, record::STATUS))
+    }
+
+    #[inline]
+    fn packet_count<H: Handle>(block: &Block<H>) -> u32 {
+        block.packet_count()
     }
 
     #[inline]
@@ -117,12 +125,17 @@ impl Deliver for Frames {
         nanoseconds: frame_v2::NANOSECONDS - LENT_FROM,
         vlan_tci: frame_v2::VLAN_TCI - LENT_FROM,
         vlan_tpid: frame_v2::VLAN_TPID - LENT_FROM,
-        link_address: frame_v2::LINK_ADDRESS - LENT_FROM,
+        link_address: frame_v2::PACKET_HEADER - LENT_FROM,
     };
 
     #[inline(always)]
     fn status(_: &Self::Header, word: u32) -> u32 {
         word
+    }
+
+    #[inline]
+    fn packet_count<H: Handle>(_: &Frame<H>) -> u32 {
+        1
     }
 
     #[inline]

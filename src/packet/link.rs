@@ -92,9 +92,9 @@ impl Link {
         if sys::bound_interface(fd).map_err(&read_link)? != self.interface.raw() {
             return Ok(State::Gone);
         }
-        match sys::is_up(fd, self.interface.index()) {
-            Ok(true) => Ok(State::Up),
-            Ok(false) => Ok(State::Down),
+        match sys::link::flags(fd, self.interface.index()) {
+            Ok((true, _)) => Ok(State::Up),
+            Ok((false, _)) => Ok(State::Down),
             Err(Errno::NODEV | Errno::NXIO) => Ok(State::Gone),
             Err(errno) => Err(read_link(errno)),
         }

@@ -3,9 +3,22 @@
 //! A [`Socket`] is configured, mapped and bound, in that order and in its type. Once bound it hands
 //! out [`Block`]s of [`Packet`]s that the kernel has filled, without copying and without a system
 //! call, and [`TxFrame`]s to be filled and sent. See the [kernel's document](https://docs.kernel.org/networking/packet_mmap.html).
+//!
+//! # Options that are not offered
+//!
+//! Because they change nothing that a program sees through a TPACKET_V3 receive ring:
+//!
+//! | option | what it does instead |
+//! |---|---|
+//! | `PACKET_AUXDATA` | has `recvmsg` tell what the header of each packet in a ring tells |
+//! | `PACKET_COPY_THRESH` | queues packets that are cut short whole, for `recvmsg`, in TPACKET_V1 and V2 |
+//! | `PACKET_VERSION`, read back | tells what was set: [`Socket::configure`] fails where it was not taken |
+//! | `SO_BUSY_POLL`, `SO_PREFER_BUSY_POLL` | poll the driver's queue that a socket last received from, which the kernel notes for no packet socket |
 
 mod block;
 mod delivery;
+mod fanout;
+mod filter;
 mod frame;
 mod frame_geometry;
 mod geometry;
@@ -32,10 +45,11 @@ mod watch;
 
 pub use self::block::{Block, Blocks};
 pub use self::delivery::Delivery;
+pub use self::fanout::{Fanout, FanoutGroup, FanoutMode, Member, RolloverStatistics};
 pub use self::frame::{Frame, Frames};
 pub use self::frame_geometry::FrameGeometry;
 pub use self::geometry::Geometry;
-pub use self::interface::Interface;
+pub use self::interface::{Interface, LinkState, Queues};
 pub use self::membership::{Membership, MembershipGuard};
 pub use self::options::LinkHeader;
 pub use self::receiver::{Ended, Receiver};

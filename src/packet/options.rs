@@ -1,14 +1,32 @@
 //! What a packet socket is asked for beside its ring.
+//!
+//! An option that the kernel takes in every state is a method of the first, when no packet can have come
+//! without it.
 
 use rustix::fd::AsFd;
 use rustix::net::SocketType;
 
+use super::rings::Receives;
 use super::{Socket, TimestampSource};
 use crate::error::{Error, Operation};
-use crate::lifecycle::{Configured, Rings};
-use crate::sys::timestamp;
+use crate::lifecycle::Configured;
+use crate::sys::{self, timestamp};
 
-impl<R: Rings> Socket<Configured<R>> {
+impl<R: Receives> Socket<Configured<R>> {
+    /// Has packets name the interface that they first came in by, in place of the one that the socket is
+    /// bound to: [`Packet::interface_index`](super::Packet::interface_index).
+    ///
+    /// The two differ where one interface stands upon another and hands packets up: a bond or a team
+    /// and its ports, a VLAN or a macvlan and the interface below. `setsockopt(PACKET_ORIGDEV)`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`].
+    #[doc(alias = "PACKET_ORIGDEV")]
+    pub fn origdev(&mut self) -> Result<(), Error> {
+        sys::origdev(self.as_fd()).map_err(Error::system(Operation::SetOrigdev))
+    }
+
     /// Chooses who stamps packets. Each packet tells who did:
     /// [`Packet::timestamp`](super::Packet::timestamp).
     ///
@@ -55,8 +73,8 @@ pub enum LinkHeader {
     ///
     /// The same program then reads every kind of link. [`Packet::protocol`](super::Packet::protocol)
     /// says what the header is, [`Packet::source`](super::Packet::source) who sent the packet, and
-    /// [`Packet::vlan`](super::Packet::vlan) what tag it had, also where this host sent it (before
-    /// Linux 6.11 a sent packet's tag stays in its bytes). Lengths count from the network header on,
+    /// [`Packet::vlan`](super::Packet::vlan) what tag it had, also where this host sent it (kernels from
+    /// before the middle of 2024 lose a sent packet's tag). Lengths count from the network header on,
     /// and a filter sees no more than the program does.
     #[doc(alias = "SOCK_DGRAM")]
     #[doc(alias = "cooked")]

@@ -8,7 +8,8 @@ use rustix::fd::BorrowedFd;
 use super::watch::{Readable, Watch};
 use super::{Block, Blocks, Delivery, Frame, Frames, Interface, Packet, Statistics};
 use crate::error::Error;
-use crate::handoff::{self, Slots};
+use crate::handoff::{self, Handle, Slots};
+use crate::lifecycle::Alone;
 use crate::wait::{Deadline, OnSignal, Wake};
 
 /// Why [`Receiver::for_each`] ended.
@@ -26,17 +27,20 @@ pub enum Ended {
 ///
 /// Blocks live as long as the borrow (`'r`), not as long as the receiver: they can be held, sent to
 /// other threads and dropped in any order. The kernel fills blocks in turn and stops at the first that
-/// it has not got back. `Receiver<'_, Frames>` is that of a socket with [`RxV2`](super::RxV2): what is
-/// said of blocks here holds for its frames.
+/// it has not got back.
+///
+/// `Receiver<'_, Frames>` is that of a socket with [`RxV2`](super::RxV2): what is said of blocks here
+/// holds for its frames. `G` is that of [`Bound`](crate::lifecycle::Bound).
 #[derive(Debug)]
-pub struct Receiver<'r, D: Delivery = Blocks> {
+pub struct Receiver<'r, D: Delivery = Blocks, G = Alone> {
     ring: handoff::Receiver<'r>,
     fd: BorrowedFd<'r>,
     watch: &'r mut Watch,
     delivery: D,
+    pub(super) group: &'r G,
 }
 
-impl<'r> Receiver<'r, Blocks> {
+impl<'r, G> Receiver<'r, Blocks, G> {
     /// The next block that the kernel has filled. No system call.
     ///
     /// `None` where none is ready yet, where the block in turn is still out, and for good once the
@@ -47,7 +51,7 @@ impl<'r> Receiver<'r, Blocks> {
     }
 }
 
-impl<'r> Receiver<'r, Frames> {
+impl<'r, G> Receiver<'r, Frames, G> {
     /// The next frame that the kernel has filled: as [`next_block`](Receiver::next_block).
     #[inline]
     pub fn next_frame(&mut self) -> Option<Frame<&'r Slots>> {
@@ -55,27 +59,35 @@ impl<'r> Receiver<'r, Frames> {
     }
 }
 
-impl<'r, D: Delivery> Receiver<'r, D> {
+impl<'r, D: Delivery, G> Receiver<'r, D, G> {
     pub(super) fn new(
         ring: handoff::Receiver<'r>,
         fd: BorrowedFd<'r>,
         watch: &'r mut Watch,
         delivery: D,
+        group: &'r G,
     ) -> Self {
         Self {
             ring,
             fd,
             watch,
             delivery,
+            group,
         }
     }
 
+    pub(super) fn watch(&mut self) -> &mut Watch {
+        self.watch
+    }
+
     #[inline]
-    fn next(&mut self) -> Option<D::Guard<&'r Slots>> {
+    pub(super) fn next(&mut self) -> Option<D::Guard<&'r Slots>> {
         if self.ring.slots().is_corrupt() {
             return None;
         }
-        self.delivery.check(self.ring.next_block()?)
+        let guard = self.delivery.check(self.ring.next_block()?)?;
+        self.watch.hand_out(D::packet_count(&guard));
+        Some(guard)
     }
 
     /// The socket, for an executor's or an epoll's own handle over it.
@@ -157,36 +169,10 @@ impl<'r, D: Delivery> Receiver<'r, D> {
         &mut self,
         deadline: Deadline,
         on_signal: OnSignal,
-        mut f: impl FnMut(Packet<'_, D>) -> ControlFlow<()>,
+        f: impl FnMut(Packet<'_, D>) -> ControlFlow<()>,
     ) -> Result<Ended, Error> {
-        loop {
-            while let Some(guard) = self.next() {
-                if D::each(&guard, &mut f).is_break() {
-                    return Ok(Ended::Stopped);
-                }
-                drop(guard);
-                if deadline.has_passed() {
-                    return Ok(Ended::TimedOut);
-                }
-            }
-            match self.wait(deadline, on_signal)? {
-                Wake::Ready => {}
-                Wake::TimedOut => return Ok(Ended::TimedOut),
-                Wake::Interrupted => return Ok(Ended::Interrupted),
-            }
-        }
-    }
-
-    /// Binds to another interface, or to one that was removed and made again, with the same ring.
-    ///
-    /// What the ring holds of the old interface stays readable, and blocks that are out stay out.
-    /// A [`MembershipGuard`](super::MembershipGuard) keeps to the old interface. `bind`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`]: ENODEV where there is no such interface; the socket stays bound as it was.
-    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
-        self.watch.rebind(self.fd, interface)
+        let wait = |receiver: &mut Self| receiver.wait(deadline, on_signal);
+        for_each::<_, D, _>(self, Self::next, wait, deadline, f)
     }
 
     /// The interface that the socket was last bound to.
@@ -207,6 +193,47 @@ impl<'r, D: Delivery> Receiver<'r, D> {
     pub fn statistics(&mut self) -> Result<Statistics, Error> {
         self.watch
             .statistics(self.ring.slots(), self.ring.taken_back(), self.fd)
+    }
+}
+
+impl<D: Delivery> Receiver<'_, D> {
+    /// Binds to another interface, or to one that was removed and made again, with the same ring.
+    ///
+    /// What the ring holds of the old interface stays readable, and blocks that are out stay out.
+    /// A [`MembershipGuard`](super::MembershipGuard) keeps to the old interface. `bind`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: ENODEV where there is no such interface; the socket stays bound as it was.
+    pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
+        self.watch.rebind(self.fd, interface)
+    }
+}
+
+/// Runs `f` over the packets of the guards that `next` brings, until the deadline or until it breaks.
+#[inline]
+pub(super) fn for_each<T, D: Delivery, H: Handle>(
+    receiver: &mut T,
+    next: impl Fn(&mut T) -> Option<D::Guard<H>>,
+    wait: impl Fn(&mut T) -> Result<Wake, Error>,
+    deadline: Deadline,
+    mut f: impl FnMut(Packet<'_, D>) -> ControlFlow<()>,
+) -> Result<Ended, Error> {
+    loop {
+        while let Some(guard) = next(receiver) {
+            if D::each(&guard, &mut f).is_break() {
+                return Ok(Ended::Stopped);
+            }
+            drop(guard);
+            if deadline.has_passed() {
+                return Ok(Ended::TimedOut);
+            }
+        }
+        match wait(receiver)? {
+            Wake::Ready => {}
+            Wake::TimedOut => return Ok(Ended::TimedOut),
+            Wake::Interrupted => return Ok(Ended::Interrupted),
+        }
     }
 }
 

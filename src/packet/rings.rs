@@ -6,6 +6,7 @@ use rustix::fd::BorrowedFd;
 use rustix::net::SocketType;
 
 use super::{Delivery, Interface, Receiver, Transmitter};
+use crate::abi::packet::record;
 use crate::error::{Error, Operation};
 use crate::geometry::InvalidGeometry;
 use crate::lifecycle::Rings;
@@ -19,6 +20,9 @@ use crate::sys::{self, Mapping, RingRequest, Version};
 pub trait PacketRings: Rings + Copy {
     /// The layout of the rings.
     const VERSION: Version = Version::TPACKET_V3;
+
+    /// What `PACKET_HDRLEN` tells of it, in bytes.
+    const PACKET_HEADER: usize = record::PACKET_HEADER;
 
     /// The type of the socket.
     fn socket_type(&self) -> SocketType {
@@ -61,8 +65,11 @@ pub trait Receives: PacketRings {
     fn snap_length(&self) -> Option<NonZeroU32>;
 
     /// The receiver of these rings. Blocks that were forgotten are taken back.
-    fn receiver<'r>(bound: &'r mut Self::Bound, fd: BorrowedFd<'r>)
-    -> Receiver<'r, Self::Delivery>;
+    fn receiver<'r, G>(
+        bound: &'r mut Self::Bound,
+        fd: BorrowedFd<'r>,
+        group: &'r G,
+    ) -> Receiver<'r, Self::Delivery, G>;
 }
 
 /// Rings of which one transmits: [`Tx`](super::Tx), [`RxTx`](super::RxTx). Sealed.

@@ -137,7 +137,12 @@ impl PacketRings for Rx {
         } = mapped.wanted;
         BoundRx {
             ring: mapped.ring,
-            watch: Watch::new(geometry.longest_wait_ms(), interface, protocol),
+            watch: Watch::new(
+                geometry.longest_wait_ms(),
+                geometry.snap_length_bytes(),
+                interface,
+                protocol,
+            ),
             delivery: Blocks::of(&geometry),
         }
     }
@@ -159,8 +164,12 @@ impl Receives for Rx {
     }
 
     #[inline]
-    fn receiver<'r>(bound: &'r mut BoundRx, fd: BorrowedFd<'r>) -> Receiver<'r> {
-        bound.receiver(fd)
+    fn receiver<'r, G>(
+        bound: &'r mut BoundRx,
+        fd: BorrowedFd<'r>,
+        group: &'r G,
+    ) -> Receiver<'r, Blocks, G> {
+        bound.receiver(fd, group)
     }
 }
 
@@ -197,12 +206,17 @@ pub struct BoundRx<D: Delivery = Blocks> {
 
 impl<D: Delivery> BoundRx<D> {
     #[inline]
-    pub(super) fn receiver<'r>(&'r mut self, fd: BorrowedFd<'r>) -> Receiver<'r, D> {
+    pub(super) fn receiver<'r, G>(
+        &'r mut self,
+        fd: BorrowedFd<'r>,
+        group: &'r G,
+    ) -> Receiver<'r, D, G> {
         Receiver::new(
             self.ring.ring().receiver(),
             fd,
             &mut self.watch,
             self.delivery,
+            group,
         )
     }
 }

@@ -145,6 +145,7 @@ impl Rings for RxV2 {
 
 impl PacketRings for RxV2 {
     const VERSION: Version = Version::TPACKET_V2;
+    const PACKET_HEADER: usize = frame_v2::PACKET_HEADER;
 
     fn socket_type(&self) -> SocketType {
         self.link_header.socket_type()
@@ -180,7 +181,12 @@ impl PacketRings for RxV2 {
         const NAP_MS: u32 = 1;
         BoundRx {
             ring: mapped.ring,
-            watch: Watch::new(NAP_MS, interface, mapped.wanted.protocol),
+            watch: Watch::new(
+                NAP_MS,
+                mapped.wanted.snap_length,
+                interface,
+                mapped.wanted.protocol,
+            ),
             delivery: Frames,
         }
     }
@@ -206,8 +212,12 @@ impl Receives for RxV2 {
     }
 
     #[inline]
-    fn receiver<'r>(bound: &'r mut BoundRx<Frames>, fd: BorrowedFd<'r>) -> Receiver<'r, Frames> {
-        bound.receiver(fd)
+    fn receiver<'r, G>(
+        bound: &'r mut BoundRx<Frames>,
+        fd: BorrowedFd<'r>,
+        group: &'r G,
+    ) -> Receiver<'r, Frames, G> {
+        bound.receiver(fd, group)
     }
 }
 

@@ -10,7 +10,7 @@ use super::rx::{BoundRx, MappedRx};
 use super::tx::{BoundTx, MappedTx};
 use super::{Blocks, Interface, Receiver, Rx, Socket, Transmitter, Tx};
 use crate::error::{Error, Operation};
-use crate::lifecycle::{Bound, Failed, Rings, Sealed};
+use crate::lifecycle::{Alone, Bound, Failed, Rings, Sealed};
 use crate::sys;
 
 /// A receive and a transmit ring that are wanted on one socket.
@@ -98,8 +98,12 @@ impl Receives for RxTx {
         self.rx.snap_length()
     }
 
-    fn receiver<'r>(bound: &'r mut BoundRxTx, fd: BorrowedFd<'r>) -> Receiver<'r> {
-        Rx::receiver(&mut bound.rx, fd)
+    fn receiver<'r, G>(
+        bound: &'r mut BoundRxTx,
+        fd: BorrowedFd<'r>,
+        group: &'r G,
+    ) -> Receiver<'r, Blocks, G> {
+        Rx::receiver(&mut bound.rx, fd, group)
     }
 }
 
@@ -124,16 +128,16 @@ pub struct BoundRxTx {
 }
 
 /// The receiving and the transmitting part of one socket, each with its own ring.
-pub type Halves = (Socket<Bound<Rx>>, Socket<Bound<Tx>>);
+pub type Halves<G = Alone> = (Socket<Bound<Rx, G>>, Socket<Bound<Tx, G>>);
 
-impl Socket<Bound<RxTx>> {
+impl<G> Socket<Bound<RxTx, G>> {
     /// Both halves at once, for as long as the socket is borrowed: a received packet and a frame to
     /// answer in can be held together.
     #[inline]
-    pub fn split(&mut self) -> (Receiver<'_>, Transmitter<'_>) {
-        let (rings, fd) = self.parts();
+    pub fn split(&mut self) -> (Receiver<'_, Blocks, G>, Transmitter<'_>) {
+        let (rings, fd, group) = self.parts();
         (
-            Rx::receiver(&mut rings.rx, fd),
+            Rx::receiver(&mut rings.rx, fd, group),
             Tx::transmitter(&mut rings.tx, fd),
         )
     }
@@ -142,13 +146,17 @@ impl Socket<Bound<RxTx>> {
     ///
     /// Each unmaps its own ring and closes its own descriptor of the one socket, which lives until both
     /// are gone. `fcntl(F_DUPFD_CLOEXEC)`. Binding the receiving half to another interface moves the
-    /// transmitting half too. Link state and statistics belong to the receiving half; the transmitting
+    /// transmitting half too, and one that has joined a fanout group alone leaves the other unable to be
+    /// bound again (EINVAL): join before. Link state and statistics belong to the receiving half; the transmitting
     /// half learns of the link where it [kicks](Transmitter::kick).
     ///
     /// # Errors
     ///
     /// Gives the socket back, with [`Error::System`]: EMFILE where the process has no descriptor left.
-    pub fn into_split(self) -> Result<Halves, Failed<Self>> {
+    pub fn into_split(self) -> Result<Halves<G>, Failed<Self>>
+    where
+        G: Copy,
+    {
         let second = match sys::duplicate(self.as_fd()) {
             Ok(second) => second,
             Err(errno) => {
@@ -156,15 +164,17 @@ impl Socket<Bound<RxTx>> {
                 return Err(Failed::new(error, self));
             }
         };
-        let Bound { rings, fd } = self.into_state();
+        let Bound { rings, fd, group } = self.into_state();
         Ok((
             Socket::from_state(Bound {
                 rings: rings.rx,
                 fd,
+                group,
             }),
             Socket::from_state(Bound {
                 rings: rings.tx,
                 fd: second,
+                group,
             }),
         ))
     }

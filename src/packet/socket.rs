@@ -3,16 +3,15 @@
 use core::ops::ControlFlow;
 use core::time::Duration;
 
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::rings::{PacketRings, Receives, Transmits, bind};
 use super::{
     Block, Blocks, Ended, Frame, Frames, Interface, Packet, Receiver, Statistics, Transmitter,
 };
-use crate::bpf::{Instruction, Limited};
 use crate::error::{Error, Operation};
 use crate::handoff::Slots;
-use crate::lifecycle::{Bound, Configured, Failed, Mapped, Rings};
+use crate::lifecycle::{Alone, Bound, Configured, Failed, Mapped, Rings};
 use crate::sys;
 use crate::wait::{Deadline, OnSignal, Wake};
 
@@ -23,6 +22,7 @@ use crate::wait::{Deadline, OnSignal, Wake};
 /// | [`Configured`] | set options, attach a filter; no packet can arrive | [`configure`](Self::configure) |
 /// | [`Mapped`] | the rings exist; no packet can arrive | [`map`](Self::map) |
 /// | [`Bound`] | receive, transmit | [`bind`](Self::bind) |
+/// | [`Bound<_, Member>`](Bound) | the same; receives a share of what a fanout group receives | [`join_fanout`](Self::join_fanout) |
 ///
 /// Which rings it has, the state's parameter says: [`Rx`](super::Rx), [`RxV2`](super::RxV2),
 /// [`Tx`](super::Tx), [`RxTx`](super::RxTx).
@@ -41,21 +41,61 @@ impl<S> Socket<S> {
     pub(super) fn into_state(self) -> S {
         self.state
     }
+
+    pub(super) fn state(&self) -> &S {
+        &self.state
+    }
 }
 
 impl<R: PacketRings> Socket<Configured<R>> {
     /// Opens a socket that receives nothing yet, for the rings that `rings` describes.
     ///
-    /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`, `PACKET_VERSION`, and what the rings ask for: of a
-    /// receive ring `PACKET_RESERVE`, and a filter that keeps no more than the snap length; of a transmit
-    /// ring `PACKET_LOSS`, `PACKET_TX_HAS_OFF` and `PACKET_VNET_HDR`.
+    /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`, `PACKET_VERSION`, `PACKET_HDRLEN` to see that the
+    /// kernel lays packets out as we do, and what the rings ask for: of a receive ring `PACKET_RESERVE`,
+    /// and a filter that keeps no more than the snap length; of a transmit ring `PACKET_LOSS`,
+    /// `PACKET_TX_HAS_OFF` and `PACKET_VNET_HDR`.
     ///
     /// # Errors
     ///
-    /// [`Error::System`]: EPERM without CAP_NET_RAW.
+    /// [`Error::System`]: EPERM without CAP_NET_RAW. [`Error::HeaderLength`].
     pub fn configure(rings: R) -> Result<Self, Error> {
         let fd = sys::open(rings.socket_type()).map_err(Error::system(Operation::OpenSocket))?;
+        Self::opened(rings, fd)
+    }
+
+    /// Opens the socket in another network namespace, where it stays wherever it is used.
+    ///
+    /// `namespace` is what `/proc/PID/ns/net`, `/run/netns/NAME` or `ioctl(SIOCGSKNS)` opens. An interface
+    /// there is found by [`Interface::by_name_in`] with this socket: `Interface::by_name` looks where the
+    /// thread is. The calling thread goes there for the one call that opens the socket, and comes back:
+    /// `open("/proc/thread-self/ns/net")` and `setns` three times, the first of which proves that the way
+    /// back is permitted. Then as [`configure`](Self::configure).
+    ///
+    /// Needs CAP_SYS_ADMIN in the user namespace of the process and in those that own the two network
+    /// namespaces, beside CAP_NET_RAW in that of the namespace entered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: EPERM without these privileges, EINVAL where `namespace` is something else.
+    /// After an error of [`Operation::LeaveNamespace`], and of no other, **the thread is still in the other
+    /// namespace**, as when the kernel has no memory left for the way back. End the thread then, or move
+    /// it.
+    #[doc(alias = "setns")]
+    pub fn configure_in(namespace: impl AsFd, rings: R) -> Result<Self, Error> {
+        let fd = sys::open_in(namespace.as_fd(), rings.socket_type())?;
+        Self::opened(rings, fd)
+    }
+
+    /// Sets what the rings ask for on a socket that was just opened.
+    fn opened(rings: R, fd: OwnedFd) -> Result<Self, Error> {
         sys::set_version(fd.as_fd(), R::VERSION).map_err(Error::system(Operation::SetVersion))?;
+        let header_length = sys::header_length(fd.as_fd(), R::VERSION)
+            .map_err(Error::system(Operation::ReadHeaderLength))?;
+        if header_length as usize != R::PACKET_HEADER {
+            return Err(Error::HeaderLength {
+                bytes: header_length,
+            });
+        }
         rings.configure(fd.as_fd())?;
         Ok(Self {
             state: Configured { rings, fd },
@@ -94,29 +134,9 @@ impl<R: PacketRings> Socket<Configured<R>> {
 }
 
 impl<R: Receives> Socket<Configured<R>> {
-    /// Attaches a filter, in place of the one that was there. No packet can have come before it.
-    ///
-    /// With a snap length the program's return values are held down to it; the program is copied to
-    /// the stack for that (32 KiB). `setsockopt(SO_ATTACH_FILTER)`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`]: EINVAL where the kernel's checker refuses the program, ENOMEM where it is
-    /// larger than `net.core.optmem_max` allows. [`Error::FilterTooLong`].
-    #[doc(alias = "SO_ATTACH_FILTER")]
-    pub fn attach_filter(&mut self, program: &[Instruction]) -> Result<(), Error> {
-        let fd = self.state.fd.as_fd();
-        let attached = match self.state.rings.snap_length() {
-            None => sys::attach_filter(fd, program),
-            Some(bytes) => {
-                let limited = Limited::new(program, bytes.get()).ok_or(Error::FilterTooLong)?;
-                sys::attach_filter(fd, limited.instructions())
-            }
-        };
-        attached.map_err(Error::system(Operation::AttachFilter))
-    }
-
     /// Receives no packet that this host sends. `setsockopt(PACKET_IGNORE_OUTGOING)`, Linux 4.20.
+    ///
+    /// In a fanout group too, from Linux 6.2 on: [`join_fanout`](Socket::join_fanout) sees to it.
     ///
     /// # Errors
     ///
@@ -162,6 +182,7 @@ impl<R: PacketRings> Socket<Mapped<R>> {
                     state: Bound {
                         rings: R::into_bound(rings, interface),
                         fd,
+                        group: Alone::new(),
                     },
                 })
             }
@@ -170,13 +191,21 @@ impl<R: PacketRings> Socket<Mapped<R>> {
     }
 }
 
-impl<R: PacketRings> Socket<Bound<R>> {
+impl<R: PacketRings, G> Socket<Bound<R, G>> {
     /// The interface that the socket was last bound to.
     #[must_use]
     pub fn interface(&self) -> Interface {
         R::interface(&self.state.rings)
     }
 
+    /// What the state holds, to be borrowed together.
+    pub(super) fn parts(&mut self) -> (&mut R::Bound, BorrowedFd<'_>, &G) {
+        let state = &mut self.state;
+        (&mut state.rings, state.fd.as_fd(), &state.group)
+    }
+}
+
+impl<R: PacketRings> Socket<Bound<R>> {
     /// Binds to another interface with the same rings: [`Receiver::rebind`]. Frames that are queued go
     /// out through it.
     ///
@@ -186,28 +215,23 @@ impl<R: PacketRings> Socket<Bound<R>> {
     pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
         R::rebind(&mut self.state.rings, self.state.fd.as_fd(), interface)
     }
-
-    /// The rings and the descriptor, to be borrowed together.
-    pub(super) fn parts(&mut self) -> (&mut R::Bound, BorrowedFd<'_>) {
-        (&mut self.state.rings, self.state.fd.as_fd())
-    }
 }
 
-impl<R: Transmits> Socket<Bound<R>> {
+impl<R: Transmits, G> Socket<Bound<R, G>> {
     /// Fills frames and has them sent.
     #[inline]
     pub fn transmitter(&mut self) -> Transmitter<'_> {
-        let (rings, fd) = self.parts();
+        let (rings, fd, _) = self.parts();
         R::transmitter(rings, fd)
     }
 }
 
-impl<R: Receives> Socket<Bound<R>> {
+impl<R: Receives, G> Socket<Bound<R, G>> {
     /// Hands out many blocks, or frames, at a time. Those that were forgotten are taken back.
     #[inline]
-    pub fn receiver(&mut self) -> Receiver<'_, R::Delivery> {
-        let (rings, fd) = self.parts();
-        R::receiver(rings, fd)
+    pub fn receiver(&mut self) -> Receiver<'_, R::Delivery, G> {
+        let (rings, fd, group) = self.parts();
+        R::receiver(rings, fd, group)
     }
 
     /// Sleeps until a block, or a frame, is ready or the deadline has passed: [`Receiver::wait`].
@@ -266,7 +290,7 @@ impl<R: Receives> Socket<Bound<R>> {
     }
 }
 
-impl<R: Receives<Delivery = Blocks>> Socket<Bound<R>> {
+impl<R: Receives<Delivery = Blocks>, G> Socket<Bound<R, G>> {
     /// The next block that the kernel has filled, one at a time. No system call.
     ///
     /// `None` where none is ready yet, and for good once the ring is corrupt:
@@ -277,7 +301,7 @@ impl<R: Receives<Delivery = Blocks>> Socket<Bound<R>> {
     }
 }
 
-impl<R: Receives<Delivery = Frames>> Socket<Bound<R>> {
+impl<R: Receives<Delivery = Frames>, G> Socket<Bound<R, G>> {
     /// The next frame that the kernel has filled, one at a time: as
     /// [`next_block`](Socket::next_block).
     #[inline]
@@ -298,7 +322,7 @@ impl<R: Rings> AsFd for Socket<Mapped<R>> {
     }
 }
 
-impl<R: Rings> AsFd for Socket<Bound<R>> {
+impl<R: Rings, G> AsFd for Socket<Bound<R, G>> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.state.fd.as_fd()
     }

@@ -34,6 +34,12 @@ pub(super) struct Sums {
 }
 
 impl Sums {
+    /// How many packets the kernel had put into the ring when the counts were last read, modulo 2^32:
+    /// its own counts go no further.
+    pub(super) fn in_ring(&self) -> u32 {
+        self.packets.wrapping_sub(self.drops) as u32
+    }
+
     /// Reads the kernel's counts, which clears them, and adds them up.
     pub(super) fn read(
         &mut self,

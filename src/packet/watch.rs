@@ -1,5 +1,6 @@
 //! What a receiver knows beside its ring: the link, the counts, and how to sleep.
 
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -32,6 +33,10 @@ const LOOKS_A_CLOCK: u32 = 32;
 pub(super) struct Watch {
     link: Link,
     sums: Sums,
+    /// How many packets were handed out, modulo 2^32.
+    handed_out: u32,
+    /// What no filter keeps more of, in bytes.
+    snap_length: Option<NonZeroU32>,
     /// What the socket is bound to beside the interface, in host byte order.
     protocol: u16,
     /// How long a wait sleeps where the kernel cannot wake it.
@@ -49,11 +54,18 @@ enum Turn {
 
 impl Watch {
     /// `nap_ms` is how long the program can do without hearing of a packet, in milliseconds.
-    pub(super) fn new(nap_ms: u32, interface: Interface, protocol: u16) -> Self {
+    pub(super) fn new(
+        nap_ms: u32,
+        snap_length: Option<NonZeroU32>,
+        interface: Interface,
+        protocol: u16,
+    ) -> Self {
         let nap_ms = nap_ms.min(LONGEST_NAP_MS);
         Self {
             link: Link::new(interface),
             sums: Sums::default(),
+            handed_out: 0,
+            snap_length,
             protocol,
             nap: Timespec {
                 tv_sec: 0,
@@ -71,6 +83,26 @@ impl Watch {
         bind(fd, interface, self.protocol)?;
         self.link = Link::new(interface);
         Ok(())
+    }
+
+    pub(super) fn snap_length(&self) -> Option<NonZeroU32> {
+        self.snap_length
+    }
+
+    /// Takes note of the packets of a block or a frame that is handed out.
+    #[inline]
+    pub(super) fn hand_out(&mut self, packets: u32) {
+        self.handed_out = self.handed_out.wrapping_add(packets);
+    }
+
+    pub(super) fn handed_out(&self) -> u32 {
+        self.handed_out
+    }
+
+    /// How many packets the kernel has put into the ring up to now, modulo 2^32.
+    pub(super) fn received(&mut self, fd: BorrowedFd<'_>) -> Result<u32, Error> {
+        self.sums.read(fd, 0, 0)?;
+        Ok(self.sums.in_ring())
     }
 
     pub(super) fn take_error(&mut self, slots: &Slots, fd: BorrowedFd<'_>) -> Result<(), Error> {

@@ -3,7 +3,8 @@
 //! # Safety
 //!
 //! [`set_at`] hands the kernel a pointer to a whole value of a type without padding, which the kernel
-//! only reads. [`statistics`] hands it a pointer to a structure of the size that it is told.
+//! only reads. [`get`] hands it a pointer to a value of the size that it is told, of a type whose every
+//! bit pattern is a value.
 
 use core::ffi::c_int;
 
@@ -53,6 +54,32 @@ pub(super) fn set_at<T: OptionValue>(
     done.map(drop).map_err(errno)
 }
 
+/// Types of integers alone: what the kernel writes there is a value.
+pub(super) trait Answer {}
+impl Answer for c_int {}
+impl Answer for u32 {}
+impl Answer for raw::tpacket_stats_v3 {}
+
+/// `getsockopt(fd, SOL_PACKET, name, value)`, which reads and writes `value`; what the kernel leaves out
+/// stays.
+pub(super) fn get<T: Answer>(fd: BorrowedFd<'_>, name: u32, mut value: T) -> Result<T, Errno> {
+    let mut len = size_of::<T>() as u32;
+    // SAFETY: the kernel reads and writes at most `len` bytes of `value`, any of which make a value, and
+    // the four of `len`.
+    let done = unsafe {
+        syscall!(
+            Sysno::getsockopt,
+            fd.as_raw_fd(),
+            linux_raw_sys::net::SOL_PACKET,
+            name,
+            &raw mut value,
+            &raw mut len
+        )
+    };
+    done.map_err(errno)?;
+    Ok(value)
+}
+
 /// `PACKET_VERSION`: which layout the rings have. Refused (EBUSY) once there is a ring.
 pub(crate) fn set_version(fd: BorrowedFd<'_>, version: Version) -> Result<(), Errno> {
     set(fd, raw::PACKET_VERSION, &(version as c_int))
@@ -66,6 +93,11 @@ pub(crate) fn set_reserve(fd: BorrowedFd<'_>, bytes: u32) -> Result<(), Errno> {
 /// `PACKET_IGNORE_OUTGOING`: packets that this host sends are not received.
 pub(crate) fn ignore_outgoing(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     set(fd, raw::PACKET_IGNORE_OUTGOING, &1_u32)
+}
+
+/// `PACKET_ORIGDEV`: packets name the interface that they first came in by.
+pub(crate) fn origdev(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    set(fd, raw::PACKET_ORIGDEV, &1_u32)
 }
 
 /// `PACKET_RX_RING`: makes the ring, or frees it where `block_nr` is zero.
@@ -114,23 +146,10 @@ pub(crate) fn drop_membership(
 /// `PACKET_STATISTICS`: counts since they were last read; reading clears them. With TPACKET_V2 the
 /// kernel writes two of them alone, and `tp_freeze_q_cnt` stays zero.
 pub(crate) fn statistics(fd: BorrowedFd<'_>) -> Result<raw::tpacket_stats_v3, Errno> {
-    let mut counts = raw::tpacket_stats_v3 {
+    let none = raw::tpacket_stats_v3 {
         tp_packets: 0,
         tp_drops: 0,
         tp_freeze_q_cnt: 0,
     };
-    let mut len = size_of::<raw::tpacket_stats_v3>() as u32;
-    // SAFETY: the kernel writes at most `len` bytes to `counts`, and four to `len`.
-    let done = unsafe {
-        syscall!(
-            Sysno::getsockopt,
-            fd.as_raw_fd(),
-            linux_raw_sys::net::SOL_PACKET,
-            raw::PACKET_STATISTICS,
-            &raw mut counts,
-            &raw mut len
-        )
-    };
-    done.map_err(errno)?;
-    Ok(counts)
+    get(fd, raw::PACKET_STATISTICS, none)
 }

@@ -94,12 +94,12 @@ pub(crate) fn receive_on(link: &Link, rings: Rx) -> Result<Receiving, Stopped> {
 }
 
 /// The next block of a socket, waited for.
-pub(crate) fn next(socket: &mut Receiving) -> Result<Block<&Slots>, Stopped> {
+pub(crate) fn next<G>(socket: &mut Socket<Bound<Rx, G>>) -> Result<Block<&Slots>, Stopped> {
     take(&mut socket.receiver())
 }
 
 /// The next block of a receiver, waited for.
-pub(crate) fn take<'r>(receiver: &mut Receiver<'r>) -> Result<Block<&'r Slots>, Stopped> {
+pub(crate) fn take<'r, G>(receiver: &mut Receiver<'r, G>) -> Result<Block<&'r Slots>, Stopped> {
     match receiver.wait(Deadline::after(PATIENCE), OnSignal::Continue)? {
         Wake::Ready => Ok(receiver.next_block().ok_or("a ready block was not there")?),
         other => Err(format!("no block came: {other:?}").into()),
@@ -107,7 +107,7 @@ pub(crate) fn take<'r>(receiver: &mut Receiver<'r>) -> Result<Block<&'r Slots>, 
 }
 
 /// Whether the ring stays without a block for a while.
-pub(crate) fn is_quiet(receiver: &mut Receiver<'_>) -> Result<bool, Stopped> {
+pub(crate) fn is_quiet<G>(receiver: &mut Receiver<'_, G>) -> Result<bool, Stopped> {
     let end = Deadline::after(Duration::from_millis(50));
     Ok(
         receiver.wait(end, OnSignal::Continue)? == Wake::TimedOut
@@ -116,8 +116,8 @@ pub(crate) fn is_quiet(receiver: &mut Receiver<'_>) -> Result<bool, Stopped> {
 }
 
 /// Runs `f` over blocks as they come, until they held this many packets.
-pub(crate) fn over_blocks(
-    socket: &mut Receiving,
+pub(crate) fn over_blocks<G>(
+    socket: &mut Socket<Bound<Rx, G>>,
     packets: u64,
     mut f: impl FnMut(&mut Block<&Slots>) -> TestResult,
 ) -> TestResult {

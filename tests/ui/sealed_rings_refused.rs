@@ -19,5 +19,5 @@ fn with_anything(socket: Socket<Configured<u32>>) { //~ [E0277]
 }
 
 fn main() {
-    let _ = Socket::configure(Mine); //~ [E0308]
+    let _ = Socket::configure(Mine); //~ [E0277]
 }

@@ -304,16 +304,11 @@ impl<'p> Session<'p> {
     }
 
     fn totals(&self, statistics: &packet::Statistics) -> Statistics {
-        let before = self.plan.interface.counted;
-        let interface = interfaces::named(&self.plan.interface.name)
+        let before = &self.plan.interface;
+        let interface = interfaces::again(before)
             .ok()
-            .and_then(|now| {
-                let (received, dropped) = now.counted;
-                Some((
-                    received.checked_sub(before.0)?,
-                    dropped.checked_sub(before.1)?,
-                ))
-            });
+            .and_then(|now| now.counted.since(&before.counted))
+            .map(|counted| (counted.received.packets, counted.received.drops));
         Statistics {
             start: self.start,
             end: now(),

@@ -1,0 +1,136 @@
+//! One report: an object for programs, a table for people.
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::ring::{Count, Seen};
+use crate::interfaces::{Counters, Traffic};
+
+/// Kinds that the table shows; the others are one row.
+const ROWS: usize = 12;
+
+/// What was counted in one interval.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    /// When it was made, since 1970: two integers, as in the lines of `capture --json`.
+    pub(super) seconds: u64,
+    pub(super) nanoseconds: u32,
+    /// In seconds.
+    #[serde(serialize_with = "in_seconds")]
+    pub(super) interval: Duration,
+    pub(super) interface: String,
+    pub(super) up: bool,
+    /// Up, and there is a carrier.
+    pub(super) running: bool,
+    /// What the interface counted.
+    pub(super) received: Traffic,
+    pub(super) sent: Traffic,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ring: Option<Seen>,
+    /// Up, running, loopback: in words.
+    #[serde(skip)]
+    pub(super) state: String,
+    /// Since the beginning.
+    #[serde(skip)]
+    pub(super) elapsed: Duration,
+    /// What the interface has counted since then.
+    #[serde(skip)]
+    pub(super) so_far: Counters,
+}
+
+fn in_seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
+}
+
+/// Rates are of the interval; errors and drops, which are rare, are those since the beginning.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let elapsed = self.elapsed.as_secs_f64();
+        write!(f, "{} ({}), {elapsed:.1} s", self.interface, self.state)?;
+        write!(
+            f,
+            "\n{:24}{:>12}{:>14}{:>14}{:>10}{:>10}",
+            "", "packets/s", "bits/s", "bytes/packet", "errors", "drops"
+        )?;
+        for (name, traffic, so_far) in [
+            ("received", &self.received, &self.so_far.received),
+            ("sent", &self.sent, &self.so_far.sent),
+        ] {
+            let count = Count {
+                packets: traffic.packets,
+                bytes: traffic.bytes,
+            };
+            self.row(f, name, count)?;
+            write!(f, "{:>10}{:>10}", so_far.errors, so_far.drops)?;
+        }
+        let Some(ring) = &self.ring else {
+            return Ok(());
+        };
+        self.row(f, "seen by the ring", ring.count)?;
+        write!(f, "{:>10}{:>10}", "", ring.all_drops)?;
+        let (shown, others) = ring
+            .protocols
+            .split_at_checked(ROWS)
+            .unwrap_or((&ring.protocols, &[]));
+        for protocol in shown {
+            let name = format!("  {:3} {}", protocol.direction.name(), protocol.kind);
+            self.row(f, &name, protocol.count)?;
+        }
+        if !others.is_empty() {
+            let count = others.iter().map(|protocol| protocol.count).sum();
+            self.row(f, "  others", count)?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    /// Begins a line.
+    fn row(&self, f: &mut fmt::Formatter<'_>, name: &str, count: Count) -> fmt::Result {
+        let a_second = |count: u64| count as f64 / self.interval.as_secs_f64();
+        let packets = a_second(count.packets);
+        let bits = scaled(a_second(count.bytes) * 8.0);
+        let mean = count
+            .bytes
+            .checked_div(count.packets)
+            .map_or("-".to_owned(), |mean| mean.to_string());
+        write!(f, "\n{name:24}{packets:>12.0}{bits:>14}{mean:>14}")
+    }
+}
+
+/// With a decimal prefix, as bit rates have it.
+fn scaled(mut rate: f64) -> String {
+    let mut prefixes = ["", " k", " M", " G", " T"].into_iter();
+    let mut prefix = prefixes.next().unwrap_or_default();
+    // What would be rounded to 1000.0 has the next prefix.
+    while rate >= 999.95 {
+        let Some(next) = prefixes.next() else { break };
+        (rate, prefix) = (rate / 1000.0, next);
+    }
+    match prefix {
+        "" => format!("{rate:.0}"),
+        _ => format!("{rate:.1}{prefix}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_have_decimal_prefixes() {
+        for (rate, text) in [
+            (0.0, "0"),
+            (999.4, "999"),
+            (999.95, "1.0 k"),
+            (12_345.0, "12.3 k"),
+            (999_949.0, "999.9 k"),
+            (1e9, "1.0 G"),
+            (4e15, "4000.0 T"),
+        ] {
+            assert_eq!(scaled(rate), text);
+        }
+    }
+}

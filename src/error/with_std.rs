@@ -1,0 +1,25 @@
+//! The conversion to std's own error.
+
+extern crate std;
+
+use super::{Errno, Error};
+
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        use std::io::ErrorKind;
+        let kind = match error {
+            Error::System { errno, .. } => std::io::Error::from(errno).kind(),
+            Error::Unsent { why, .. } => std::io::Error::from(why.errno()).kind(),
+            Error::Geometry(_)
+            | Error::FilterTooLong
+            | Error::SnapLengthNotKept
+            | Error::FrameTooSmall { .. } => ErrorKind::InvalidInput,
+            Error::OldPackets { .. } => ErrorKind::TimedOut,
+            Error::LinkDown => std::io::Error::from(Errno::NETDOWN).kind(),
+            Error::LinkGone | Error::NoSuchInterface => ErrorKind::NotFound,
+            Error::Corrupt => ErrorKind::InvalidData,
+            Error::HeaderLength { .. } => ErrorKind::Unsupported,
+        };
+        Self::new(kind, error)
+    }
+}

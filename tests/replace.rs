@@ -1,0 +1,446 @@
+//! Filters of a socket that receives: replaced, taken away, locked, and eBPF programs.
+
+mod data_path;
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use std::fs::File;
+use std::thread;
+
+use packet_ring::bpf::{Instruction, Size, Source, Statement, assemble};
+use packet_ring::handoff::Handle;
+use packet_ring::packet::{Block, Geometry, Rx, Socket, Statistics};
+use packet_ring::{Deadline, Error, Operation};
+use packet_ring_lab::suite::{Stopped, TestResult};
+use packet_ring_lab::{
+    EbpfInstruction, Injector, LabError, VethOptions, VethPair, frame, load_socket_filter, suite,
+};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::Errno;
+
+use data_path::{
+    Bench, FRAME, FULL, PATIENCE, PROMPT, SMALL, interface, is_quiet, next, numbers, over_blocks,
+    receive_on, settled, take,
+};
+
+const IPV4: u16 = 0x0800;
+
+/// Keeps `bytes` of the packets of one EtherType and drops all others.
+const fn only(ether_type: u16, bytes: u32) -> [Instruction; 4] {
+    assemble([
+        Statement::LdAbs(Size::H, 12),
+        Statement::Jeq(Source::K(ether_type as u32), 0, 1),
+        Statement::RetK(bytes),
+        Statement::RetK(0),
+    ])
+}
+
+/// Keeps the frames of [`frame::numbered`].
+const BARE: [Instruction; 4] = only(frame::ETHERTYPE, 262_144);
+/// Keeps those of [`frame::numbered_udp`].
+const UDP: [Instruction; 4] = only(IPV4, 262_144);
+
+/// The ring of [`PROMPT`] with room for all that a test sends, however slowly it is taken.
+const LARGE: Geometry =
+    Geometry::expect(Geometry::new_assert(4096, 64).retire_timeout(Duration::from_millis(5)));
+
+fn soon() -> Deadline {
+    Deadline::after(PATIENCE)
+}
+
+/// A bench whose socket keeps UDP alone.
+fn keeping_udp(geometry: Geometry) -> Result<Bench, Stopped> {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let mut socket = Socket::configure(Rx::new(geometry))?;
+    socket.attach_filter(&UDP)?;
+    Ok(Bench {
+        injector: Injector::on(&pair.near)?,
+        socket: socket.map()?.bind(interface(&pair.far)?)?,
+        pair,
+    })
+}
+
+/// Sends UDP frames with these numbers.
+fn send_udp(injector: &Injector, numbers: core::ops::Range<u64>) -> TestResult {
+    let frames: Vec<_> = numbers.map(|n| frame::numbered_udp(n, FRAME)).collect();
+    Ok(injector.send_batch(&frames)?)
+}
+
+/// The EtherTypes of the packets of a block.
+fn ether_types<H: Handle>(block: &Block<H>) -> Vec<u16> {
+    block.packets().map(|packet| packet.protocol()).collect()
+}
+
+/// Sends both kinds of frames without a pause while `f` runs.
+fn under_traffic<T>(
+    injector: &Injector,
+    f: impl FnOnce() -> Result<T, Stopped>,
+) -> Result<T, Stopped> {
+    // Whatever `f` does: the scope ends when the traffic has.
+    struct Stop<'a>(&'a AtomicBool);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let stop = AtomicBool::new(false);
+    let frames: Vec<_> = (0..32)
+        .flat_map(|n| [frame::numbered(n, FRAME), frame::numbered_udp(n, FRAME)])
+        .collect();
+    thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                injector.send_batch(&frames)?;
+            }
+            Ok::<_, LabError>(())
+        });
+        let stopping = Stop(&stop);
+        let result = f();
+        drop(stopping);
+        sender.join().map_err(|_| "the injector panicked")??;
+        result
+    })
+}
+
+fn no_packet_of_the_old_filter_comes_after_the_call() -> TestResult {
+    let Bench {
+        injector,
+        mut socket,
+        ..
+    } = keeping_udp(LARGE)?;
+    let discarded = under_traffic(&injector, || {
+        let mut discarded = 0;
+        for round in 0..40 {
+            let (rule, kept) = match round % 2 {
+                0 => (&BARE, frame::ETHERTYPE),
+                _ => (&UDP, IPV4),
+            };
+            discarded += socket.replace_filter(rule, soon())?;
+            let mut seen = 0;
+            while seen < 200 {
+                for ether_type in ether_types(&next(&mut socket)?) {
+                    assert_eq!(ether_type, kept, "round {round}, after {seen} packets");
+                    seen += 1;
+                }
+            }
+        }
+        Ok(discarded)
+    })?;
+    // Or nothing was shown: the ring was never empty when the filter changed.
+    assert!(discarded > 1_000, "{discarded}");
+    Ok(())
+}
+
+fn the_new_filter_loses_nothing_that_comes_later() -> TestResult {
+    let mut bench = keeping_udp(LARGE)?;
+    for round in 0..3 {
+        let (old, new) = match round % 2 {
+            0 => (&UDP, &BARE),
+            _ => (&BARE, &UDP),
+        };
+        bench.socket.replace_filter(old, soon())?;
+        let first = round * 1_000;
+        match round % 2 {
+            0 => send_udp(&bench.injector, first..first + 7)?,
+            _ => bench.flood(first..first + 7),
+        }
+        assert_eq!(bench.socket.replace_filter(new, soon())?, 7);
+        match round % 2 {
+            0 => bench.flood(first..first + 90),
+            _ => send_udp(&bench.injector, first..first + 90)?,
+        }
+        let mut seen = Vec::new();
+        over_blocks(&mut bench.socket, 90, |block| {
+            seen.extend(numbers(block));
+            Ok(())
+        })?;
+        assert!(seen.into_iter().eq(first..first + 90));
+    }
+    let counts = bench.socket.statistics()?;
+    assert_eq!((counts.packets, counts.drops), (3 * 97, 0));
+    assert_eq!(bench.socket.replace_filter(&BARE, Deadline::PASSED)?, 0);
+    Ok(())
+}
+
+fn at_the_deadline_the_old_packets_are_counted() -> TestResult {
+    // The block that they lie in is not retired before it is full.
+    let mut bench = keeping_udp(SMALL)?;
+    send_udp(&bench.injector, 0..3)?;
+    let at_once = bench
+        .socket
+        .replace_filter(&BARE, Deadline::after(Duration::from_millis(20)));
+    assert_eq!(at_once, Err(Error::OldPackets { packets: 3 }));
+    // The new filter is in force.
+    send_udp(&bench.injector, 3..10)?;
+    let again = bench.socket.replace_filter(&BARE, Deadline::PASSED);
+    assert_eq!(again, Err(Error::OldPackets { packets: 3 }));
+    assert_eq!(bench.socket.statistics()?.packets, 3);
+    // The ring is usable: the old packets come first, as many as was said, and then new ones.
+    bench.flood(10..10 + FULL);
+    let block = next(&mut bench.socket)?;
+    let seen = ether_types(&block);
+    assert_eq!(seen[..3], [IPV4; 3]);
+    assert!(
+        seen[3..]
+            .iter()
+            .all(|&ether_type| ether_type == frame::ETHERTYPE)
+    );
+    assert_eq!(seen.len() as u64, FULL);
+    drop(block);
+    // What remains is of the new filter, but the call cannot know: its program is another.
+    let last = bench.socket.replace_filter(&UDP, Deadline::PASSED);
+    assert_eq!(last, Err(Error::OldPackets { packets: 3 }));
+    Ok(())
+}
+
+fn calling_again_discards_what_remained() -> TestResult {
+    let mut bench = keeping_udp(SMALL)?;
+    send_udp(&bench.injector, 0..3)?;
+    let early = bench.socket.replace_filter(&BARE, Deadline::PASSED);
+    assert_eq!(early, Err(Error::OldPackets { packets: 3 }));
+    let frames: Vec<_> = (0..FULL).map(|n| frame::numbered(n, FRAME)).collect();
+    let discarded = thread::scope(|scope| {
+        let injector = &bench.injector;
+        // Fills the block while the call waits for it, or before.
+        scope.spawn(move || {
+            thread::sleep(Duration::from_millis(30));
+            injector.send_batch(&frames)
+        });
+        bench.socket.replace_filter(&BARE, soon())
+    })?;
+    assert_eq!(discarded, FULL);
+    assert!(is_quiet(&mut bench.socket.receiver())?);
+    Ok(())
+}
+
+fn blocks_that_are_out_stay_out() -> TestResult {
+    let Bench {
+        injector,
+        mut socket,
+        ..
+    } = keeping_udp(PROMPT)?;
+    let mut receiver = socket.receiver();
+    send_udp(&injector, 0..1)?;
+    let held = take(&mut receiver)?;
+    // The other three blocks and more: the kernel waits for the one that is held.
+    send_udp(&injector, 1..4 * FULL)?;
+    let counts = settled(4 * FULL, || receiver.statistics())?;
+    assert!(counts.freezes >= 1 && counts.drops > 0, "{counts:?}");
+    let discarded = receiver.replace_filter(&BARE, soon())?;
+    assert_eq!(discarded, counts.packets - counts.drops - 1);
+    assert_eq!((numbers(&held), ether_types(&held)), (vec![0], vec![IPV4]));
+    assert!(is_quiet(&mut receiver)?);
+    drop(held);
+    for number in 0..10 {
+        injector.send(&frame::numbered(number, FRAME))?;
+        assert_eq!(numbers(&take(&mut receiver)?), [number]);
+    }
+    Ok(())
+}
+
+fn a_refused_program_changes_nothing() -> TestResult {
+    let mut bench = keeping_udp(PROMPT)?;
+    send_udp(&bench.injector, 0..5)?;
+    let refused = bench
+        .socket
+        .replace_filter(&[Statement::Tax.instruction()], soon());
+    let operation = Operation::AttachFilter;
+    let errno = Errno::INVAL;
+    assert_eq!(refused, Err(Error::System { operation, errno }));
+    assert_eq!(numbers(&next(&mut bench.socket)?), [0, 1, 2, 3, 4]);
+    bench.flood(5..9);
+    send_udp(&bench.injector, 9..10)?;
+    assert_eq!(numbers(&next(&mut bench.socket)?), [9]);
+    Ok(())
+}
+
+/// How much of a UDP frame of 1000 bytes is captured.
+fn captured(bench: &mut Bench) -> Result<u32, Stopped> {
+    bench.injector.send(&frame::numbered_udp(1, 1000))?;
+    let block = next(&mut bench.socket)?;
+    let packet = block.packets().next().ok_or("no packet")?;
+    Ok(packet.captured_len())
+}
+
+fn the_snap_length_outlives_every_filter() -> TestResult {
+    let mut bench = keeping_udp(PROMPT.snap_length(64)?)?;
+    assert_eq!(captured(&mut bench)?, 64);
+    bench.socket.replace_filter(&only(IPV4, 1_000), soon())?;
+    assert_eq!(captured(&mut bench)?, 64);
+    let its_length = assemble([Statement::LdLen, Statement::RetA]);
+    bench.socket.replace_filter(&its_length, soon())?;
+    assert_eq!(captured(&mut bench)?, 64);
+    bench.socket.replace_filter(&only(IPV4, 20), soon())?;
+    assert_eq!(captured(&mut bench)?, 20);
+    bench.socket.detach_filter()?;
+    assert_eq!(captured(&mut bench)?, 64);
+    Ok(())
+}
+
+fn without_a_filter_everything_comes() -> TestResult {
+    let mut bench = keeping_udp(PROMPT)?;
+    bench.flood(0..3);
+    bench.socket.detach_filter()?;
+    bench.flood(3..6);
+    assert_eq!(numbers(&next(&mut bench.socket)?), [3, 4, 5]);
+    let operation = Operation::DetachFilter;
+    let errno = Errno::NOENT;
+    let again = bench.socket.detach_filter();
+    assert_eq!(again, Err(Error::System { operation, errno }));
+    Ok(())
+}
+
+fn a_locked_filter_stays() -> TestResult {
+    let mut bench = keeping_udp(PROMPT)?;
+    bench.socket.lock_filter()?;
+    bench.socket.lock_filter()?;
+    let refused = |operation| {
+        let errno = Errno::PERM;
+        Error::System { operation, errno }
+    };
+    let null = File::open("/dev/null")?;
+    assert_eq!(
+        bench.socket.replace_filter(&BARE, soon()),
+        Err(refused(Operation::AttachFilter))
+    );
+    assert_eq!(
+        bench.socket.replace_filter_with_ebpf(null.as_fd(), soon()),
+        Err(refused(Operation::AttachEbpf))
+    );
+    let detached = bench.socket.detach_filter();
+    assert_eq!(detached, Err(refused(Operation::DetachFilter)));
+    bench.flood(0..5);
+    send_udp(&bench.injector, 5..6)?;
+    assert_eq!(numbers(&next(&mut bench.socket)?), [5]);
+
+    let mut socket = Socket::configure(Rx::new(PROMPT))?;
+    socket.lock_filter()?;
+    let attached = socket.attach_filter(&UDP);
+    assert_eq!(attached, Err(refused(Operation::AttachFilter)));
+    Ok(())
+}
+
+fn a_shared_receiver_replaces_its_filter() -> TestResult {
+    let bench = keeping_udp(PROMPT)?;
+    let mut receiver = bench.socket.into_shared();
+    send_udp(&bench.injector, 0..5)?;
+    assert_eq!(receiver.replace_filter(&BARE, soon())?, 5);
+    send_udp(&bench.injector, 5..9)?;
+    bench.injector.send(&frame::numbered(9, FRAME))?;
+    let _ = receiver.wait(soon(), packet_ring::OnSignal::Continue)?;
+    let block = receiver.next_block().ok_or("no block")?;
+    assert_eq!(numbers(&block), [9]);
+    drop(block);
+    receiver.detach_filter()?;
+    receiver.lock_filter()?;
+    let replaced = receiver.replace_filter(&UDP, soon());
+    assert_eq!(replaced.map_err(|why| why.errno()), Err(Some(Errno::PERM)));
+    let Statistics { held, .. } = receiver.statistics()?;
+    assert_eq!(held, 0);
+    Ok(())
+}
+
+/// A program that keeps 40 bytes of the frames of [`frame::numbered`]; none for an ordinary user.
+fn loaded() -> Result<Option<OwnedFd>, Stopped> {
+    /// Where `struct __sk_buff` has the protocol.
+    const PROTOCOL: i16 = 16;
+    let bare = i32::from(frame::ETHERTYPE.to_be());
+    Ok(load_socket_filter(&[
+        // r0 = the protocol of the packet at r1; is it this?
+        EbpfInstruction::new(0x61, 0, 1, PROTOCOL, 0),
+        EbpfInstruction::new(0x15, 0, 0, 2, bare),
+        EbpfInstruction::new(0xb7, 0, 0, 0, 0),
+        EbpfInstruction::new(0x95, 0, 0, 0, 0),
+        EbpfInstruction::new(0xb7, 0, 0, 0, 40),
+        EbpfInstruction::new(0x95, 0, 0, 0, 0),
+    ])?)
+}
+
+fn an_ebpf_program_filters() -> TestResult {
+    let Some(program) = loaded()? else {
+        return Ok(());
+    };
+    let pair = VethPair::create(&VethOptions::default())?;
+    let mut socket = Socket::configure(Rx::new(PROMPT))?;
+    socket.attach_ebpf(program.as_fd())?;
+    let mut bench = Bench {
+        injector: Injector::on(&pair.near)?,
+        socket: socket.map()?.bind(interface(&pair.far)?)?,
+        pair,
+    };
+    let forty = |bench: &mut Bench, number| -> TestResult {
+        send_udp(&bench.injector, 0..3)?;
+        bench.send(number);
+        let block = next(&mut bench.socket)?;
+        let lengths: Vec<_> = block
+            .packets()
+            .map(|p| (p.captured_len(), p.len()))
+            .collect();
+        assert_eq!(
+            (lengths, numbers(&block)),
+            (vec![(40, FRAME as u32)], vec![number])
+        );
+        Ok(())
+    };
+    forty(&mut bench, 1)?;
+    bench.socket.replace_filter(&UDP, soon())?;
+    send_udp(&bench.injector, 0..3)?;
+    assert_eq!(
+        bench
+            .socket
+            .replace_filter_with_ebpf(program.as_fd(), soon())?,
+        3
+    );
+    drop(program);
+    forty(&mut bench, 2)?;
+    bench.socket.detach_filter()?;
+    send_udp(&bench.injector, 7..8)?;
+    assert_eq!(numbers(&next(&mut bench.socket)?), [7]);
+    Ok(())
+}
+
+fn what_is_no_ebpf_program_is_refused() -> TestResult {
+    let null = File::open("/dev/null")?;
+    let operation = Operation::AttachEbpf;
+    let errno = Errno::INVAL;
+    let refused = Error::System { operation, errno };
+    let mut socket = Socket::configure(Rx::new(PROMPT))?;
+    assert_eq!(socket.attach_ebpf(null.as_fd()), Err(refused));
+    let mut bench = keeping_udp(PROMPT)?;
+    let replaced = bench.socket.replace_filter_with_ebpf(null.as_fd(), soon());
+    assert_eq!(replaced, Err(refused));
+    // The old filter is still there.
+    bench.flood(0..3);
+    send_udp(&bench.injector, 3..4)?;
+    assert_eq!(numbers(&next(&mut bench.socket)?), [3]);
+    Ok(())
+}
+
+fn no_ebpf_program_goes_beyond_a_snap_length() -> TestResult {
+    let null = File::open("/dev/null")?;
+    let rings = Rx::new(PROMPT.snap_length(64)?);
+    let mut socket = Socket::configure(rings)?;
+    let attached = socket.attach_ebpf(null.as_fd());
+    assert_eq!(attached, Err(Error::SnapLengthNotKept));
+    let pair = VethPair::create(&VethOptions::default())?;
+    let mut socket = receive_on(&pair.far, rings)?;
+    let replaced = socket.replace_filter_with_ebpf(null.as_fd(), soon());
+    assert_eq!(replaced, Err(Error::SnapLengthNotKept));
+    Ok(())
+}
+
+suite![
+    no_packet_of_the_old_filter_comes_after_the_call,
+    the_new_filter_loses_nothing_that_comes_later,
+    at_the_deadline_the_old_packets_are_counted,
+    calling_again_discards_what_remained,
+    blocks_that_are_out_stay_out,
+    a_refused_program_changes_nothing,
+    the_snap_length_outlives_every_filter,
+    without_a_filter_everything_comes,
+    a_locked_filter_stays,
+    a_shared_receiver_replaces_its_filter,
+    an_ebpf_program_filters,
+    what_is_no_ebpf_program_is_refused,
+    no_ebpf_program_goes_beyond_a_snap_length,
+];
