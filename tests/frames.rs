@@ -9,15 +9,16 @@ use std::net::UdpSocket;
 use std::panic::resume_unwind;
 use std::thread;
 
+use packet_ring::bpf::{Size, Source, Statement, assemble};
 use packet_ring::handoff::Slots;
-use packet_ring::packet::{Frame, FrameGeometry, RxV2};
+use packet_ring::packet::{Fanout, FanoutMode, Frame, FrameGeometry, RxV2};
 use packet_ring::{Deadline, OnSignal, Wake, packet};
 use packet_ring_lab::suite::TestResult;
 use packet_ring_lab::{Injector, Link, Sees, VethOptions, VethPair, Witness, frame, suite};
 
 use frame_path::{
-    Bench, EIGHT, LEN, PATIENCE, Receiving, flood, is_quiet, next_number, number, receive_on,
-    settled, take,
+    Bench, EIGHT, LEN, PATIENCE, Receiving, flood, interface, is_quiet, next_number, number,
+    receive_on, settled, take,
 };
 
 /// Twelve laps and a bit of the ring, half of it at a time, with lengths that vary.
@@ -73,7 +74,7 @@ fn a_hundred_datagrams_on_the_loopback_are_all_seen() -> TestResult {
         RxV2::new(FrameGeometry::new(2048, 1 << 14, 256)?).protocol(0x0800),
     )?;
     configured.ignore_outgoing()?;
-    let mut socket: Receiving = configured.map()?.bind(frame_path::interface(&lo)?)?;
+    let mut socket: Receiving = configured.map()?.bind(interface(&lo)?)?;
     let listener = UdpSocket::bind("127.0.0.1:0")?;
     let sender = UdpSocket::bind("127.0.0.1:0")?;
     for number in 0..COUNT {
@@ -266,6 +267,66 @@ fn shared_frames_outlive_the_receiver() -> TestResult {
     Ok(())
 }
 
+fn a_replaced_filter_leaves_no_old_packet_in_the_ring() -> TestResult {
+    const UDP: u16 = 0x0800;
+    let keep = |ether_type: u16| {
+        assemble([
+            Statement::LdAbs(Size::H, 12),
+            Statement::Jeq(Source::K(ether_type.into()), 0, 1),
+            Statement::RetK(262_144),
+            Statement::RetK(0),
+        ])
+    };
+    let pair = VethPair::create(&VethOptions::default())?;
+    let injector = Injector::on(&pair.near)?;
+    let mut socket = packet::Socket::configure(RxV2::new(EIGHT))?;
+    socket.attach_filter(&keep(UDP))?;
+    let mut socket = socket.map()?.bind(interface(&pair.far)?)?;
+    let mut receiver = socket.receiver();
+    for lap in 0..3 {
+        for number in 0..6 {
+            injector.send(&frame::numbered_udp(number, LEN))?;
+            injector.send(&frame::numbered(number, LEN))?;
+        }
+        // One of the six that passed is out: it was handed out before, and stays usable.
+        let held = take(&mut receiver)?;
+        let end = Deadline::after(PATIENCE);
+        assert_eq!(receiver.replace_filter(&keep(frame::ETHERTYPE), end)?, 5);
+        injector.send(&frame::numbered_udp(100, LEN))?;
+        injector.send(&frame::numbered(101 + lap, LEN))?;
+        let first = take(&mut receiver)?;
+        assert_eq!(number(&first), 101 + lap);
+        assert_eq!(first.packet().protocol(), frame::ETHERTYPE);
+        assert_eq!(number(&held), 0);
+        assert_eq!(held.packet().protocol(), UDP);
+        assert_eq!(receiver.replace_filter(&keep(UDP), end)?, 0);
+    }
+    assert_eq!(receiver.statistics()?.drops, 0);
+    Ok(())
+}
+
+fn sockets_with_frames_share_packets_out() -> TestResult {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let first = receive_on(&pair.far, RxV2::new(EIGHT))?;
+    let mut first = first.join_fanout(&Fanout::in_new_group(FanoutMode::LoadBalance))?;
+    let group = first.group().fanout()?;
+    let mut second = receive_on(&pair.far, RxV2::new(EIGHT))?.join_fanout(&group)?;
+    flood(&Injector::on(&pair.near)?, 0..12);
+    let mut seen = BTreeSet::new();
+    for socket in [&mut first, &mut second] {
+        let mut receiver = socket.receiver();
+        for _ in 0..6 {
+            let end = Deadline::after(PATIENCE);
+            assert_eq!(receiver.wait(end, OnSignal::Continue)?, Wake::Ready);
+            let frame = receiver.next_frame().ok_or("no frame")?;
+            assert!(seen.insert(number(&frame)));
+        }
+        assert!(receiver.next_frame().is_none());
+    }
+    assert_eq!(seen, (0..12).collect());
+    Ok(())
+}
+
 suite![
     every_packet_arrives_in_order_over_many_laps,
     frames_that_leave_a_gap_in_each_block_arrive_too,
@@ -279,4 +340,6 @@ suite![
     a_frame_forgotten_under_a_living_receiver_comes_back_with_the_next,
     for_each_brings_every_packet_and_gives_its_frame_back,
     shared_frames_outlive_the_receiver,
+    a_replaced_filter_leaves_no_old_packet_in_the_ring,
+    sockets_with_frames_share_packets_out,
 ];

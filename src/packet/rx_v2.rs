@@ -29,14 +29,12 @@ use crate::sys::{MappedRing, RingRequest, Version};
 /// spin or sleep. With `RxV2` it takes 4 microseconds where both spin
 /// ([`spin_then_wait`](super::Receiver::spin_then_wait)) and 48 where both sleep
 /// ([`wait`](super::Receiver::wait)). On the other hand, a receiver under a flood of such packets spends
-/// 11 ns on each with `Rx` and 98 with `RxV2`. `benches/ping_pong` measures round trips on the machine
+/// 11 ns of its processor's time on each with `Rx` and 98 with `RxV2`. `benches/ping_pong` measures round trips on the machine
 /// at hand; these figures are of Linux 6.18 on two virtual processors.
 ///
 /// Each packet takes a whole frame, however small it is. A packet that is larger than its frame is cut:
 /// [`captured_len`](super::Packet::captured_len) is then less than [`len`](super::Packet::len), and the
-/// remedy is larger frames. `PACKET_COPY_THRESH`, by which the kernel queues such packets whole on the
-/// socket besides, is not offered: what is in that queue keeps `ppoll` from sleeping until it is read by
-/// another road, and it is limited by other means than the ring.
+/// remedy is larger frames.
 ///
 /// ```no_run
 /// use core::time::Duration;
