@@ -100,12 +100,8 @@ fn a_wait_sleeps_while_the_newest_frame_is_held() -> TestResult {
     let second = Duration::from_secs(1);
     let (woken, activity) = procfs::activity_of(|| wait(&mut receiver, second))?;
     assert_eq!(woken, Ok(Wake::TimedOut));
-    // A nap takes a millisecond.
-    assert!(activity.sleeps <= 1010, "{activity:?}");
-    assert!(
-        activity.processor < Duration::from_millis(500),
-        "{activity:?}"
-    );
+    // A nap takes a millisecond, and more on a busy machine. Who spins does not sleep at all.
+    assert!((10..=1010).contains(&activity.sleeps), "{activity:?}");
     drop(held);
     assert!(!spins(&level)?);
     let (woken, activity) = procfs::activity_of(|| wait(&mut receiver, second))?;
