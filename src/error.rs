@@ -53,7 +53,7 @@ pub enum Error {
     NoSuchInterface,
     /// The kernel stopped at a frame that was to be sent. The frames before it were taken.
     Unsent {
-        /// The frame's number.
+        /// The frame's number; its place among the packets of a [`Sender`](crate::packet::Sender).
         frame: u64,
         /// Why the kernel stopped.
         why: Unsent,
@@ -152,9 +152,11 @@ pub enum Operation {
     SetTxHasOff,
     /// `setsockopt(PACKET_VNET_HDR)`.
     SetVnetHeader,
+    /// `setsockopt(SO_TXTIME)`.
+    SetTransmitTimes,
     /// `setsockopt(PACKET_QDISC_BYPASS)`.
     BypassQdisc,
-    /// `sendto` without bytes of its own: send what the ring holds.
+    /// `sendto`, or `sendmsg`, without bytes of its own: send what the ring holds.
     Kick,
 }
 
@@ -218,6 +220,7 @@ impl fmt::Display for Operation {
             Self::SetLoss => f.write_str("setsockopt(PACKET_LOSS)"),
             Self::SetTxHasOff => f.write_str("setsockopt(PACKET_TX_HAS_OFF)"),
             Self::SetVnetHeader => f.write_str("setsockopt(PACKET_VNET_HDR)"),
+            Self::SetTransmitTimes => f.write_str("setsockopt(SO_TXTIME)"),
             Self::BypassQdisc => f.write_str("setsockopt(PACKET_QDISC_BYPASS)"),
             Self::Kick => f.write_str("sendto"),
         }

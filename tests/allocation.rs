@@ -1,4 +1,4 @@
-//! Receiving allocates nothing: a global allocator counts.
+//! Receiving and transmitting allocate nothing: a global allocator counts.
 
 mod data_path;
 
@@ -10,7 +10,7 @@ use core::time::Duration;
 use std::alloc::System;
 use std::thread;
 
-use packet_ring::packet::{Ended, FrameGeometry, Geometry, Membership, RxV2, Socket};
+use packet_ring::packet::{Ended, FrameGeometry, Geometry, Membership, NoRing, RxV2, Socket, Tx};
 use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::TestResult;
 use packet_ring_lab::{Injector, VethOptions, VethPair, frame, suite};
@@ -160,8 +160,43 @@ fn frames_are_received_without_allocating_too() -> TestResult {
     })
 }
 
+fn nothing_is_allocated_to_send() -> TestResult {
+    const COUNT: u64 = 10_000;
+    let pair = VethPair::create(&VethOptions::default())?;
+    let near = interface(&pair.near)?;
+    let mut ring = Socket::configure(Tx::new(FrameGeometry::DEFAULT))?
+        .map()?
+        .bind(near)?;
+    let copied = Socket::configure(NoRing)?.map()?.bind(near)?;
+    let packets = vec![frame::numbered(0, FRAME); 100];
+    let deadline = Deadline::after(PATIENCE);
+    let before = ALLOCATIONS.get();
+    let mut transmitter = ring.transmitter();
+    for number in 0..COUNT {
+        assert_eq!(transmitter.wait(deadline, OnSignal::Continue)?, Wake::Ready);
+        let mut frame = transmitter.reserve().ok_or("no frame")?;
+        frame.data_mut()[..FRAME].copy_from_slice(&packets[0]);
+        frame.send(FRAME)?;
+        if number % 64 == 0 {
+            transmitter.kick()?;
+            black_box(transmitter.next_completion());
+        }
+    }
+    assert_eq!(
+        transmitter.drain(deadline, OnSignal::Continue)?,
+        Wake::Ready
+    );
+    for _ in 0..COUNT / 100 {
+        assert_eq!(copied.sender().send(&packets)?, 100);
+    }
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!(pair.near.counters()?.tx_packets, 2 * COUNT);
+    Ok(())
+}
+
 suite![
     the_count_sees_an_allocation,
     nothing_is_allocated_from_bind_on,
     frames_are_received_without_allocating_too,
+    nothing_is_allocated_to_send,
 ];

@@ -327,6 +327,26 @@ fn sockets_with_frames_share_packets_out() -> TestResult {
     Ok(())
 }
 
+fn an_answer_goes_out_while_the_packet_is_held() -> TestResult {
+    let mut bench = Bench::new(EIGHT)?;
+    let witness = Witness::on(&bench.pair.near, Sees::Incoming)?;
+    let (mut receiver, sender) = bench.socket.split();
+    for expected in 0..20 {
+        flood(&bench.injector, expected..expected + 1);
+        let mut held = take(&mut receiver)?;
+        assert_eq!(number(&held), expected);
+        frame::renumber(held.data_mut(), expected + 1000);
+        assert_eq!(sender.send(&[held.packet().data()])?, 1);
+        let answer = witness.receive(PATIENCE)?.ok_or("no answer")?;
+        assert_eq!(frame::number(&answer.bytes), Some(expected + 1000));
+        assert_eq!(answer.bytes.len(), LEN);
+    }
+    // What it sent, it did not receive.
+    assert!(is_quiet(&mut receiver)?);
+    assert_eq!(bench.pair.far.counters()?.tx_packets, 20);
+    Ok(())
+}
+
 suite![
     every_packet_arrives_in_order_over_many_laps,
     frames_that_leave_a_gap_in_each_block_arrive_too,
@@ -342,4 +362,5 @@ suite![
     shared_frames_outlive_the_receiver,
     a_replaced_filter_leaves_no_old_packet_in_the_ring,
     sockets_with_frames_share_packets_out,
+    an_answer_goes_out_while_the_packet_is_held,
 ];

@@ -1,6 +1,7 @@
 //! A wait under a storm of signals: whose handlers run, and what becomes of the deadline.
 
 mod data_path;
+mod sending;
 
 use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use packet_ring::packet::{Ended, Rx};
+use packet_ring::packet::{Ended, Rx, Tx};
 use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Injector, VethOptions, VethPair, frame, suite};
@@ -18,6 +19,7 @@ use rustix::thread::gettid;
 use signal_hook::consts::SIGUSR1;
 
 use data_path::{PROMPT, receive_on};
+use sending::{EIGHT, LONGEST, STUCK, Transmitting, Wire};
 
 const INTERVAL: Duration = Duration::from_millis(20);
 const DEADLINE: Duration = Duration::from_millis(100);
@@ -148,10 +150,57 @@ fn an_interrupted_wait_loses_nothing() -> TestResult {
     numbers
 }
 
+/// A ring of which a frame never comes back, and none is free.
+fn stuck() -> Result<(Wire, Transmitting), Stopped> {
+    let wire = Wire::new()?;
+    wire.pair.near.set_token_bucket(&STUCK)?;
+    let mut socket = wire.transmit(Tx::new(EIGHT))?;
+    let mut transmitter = socket.transmitter();
+    // The first leaves, the others stay.
+    for number in 0..9 {
+        sending::number(&mut transmitter, number, LONGEST)?;
+        transmitter.kick()?;
+    }
+    Ok((wire, socket))
+}
+
+/// A peer waits for room by poll and starts its timeout anew at each signal.
+fn signals_do_not_move_the_deadline_of_a_transmitter() -> TestResult {
+    let (_wire, mut socket) = stuck()?;
+    let mut transmitter = socket.transmitter();
+    keeps_its_deadline(
+        |end| transmitter.wait(end, OnSignal::Continue),
+        Ok(Wake::TimedOut),
+    )?;
+    keeps_its_deadline(
+        |end| transmitter.drain(end, OnSignal::Continue),
+        Ok(Wake::TimedOut),
+    )
+}
+
+fn a_signal_ends_a_transmitters_wait_where_that_is_asked_for() -> TestResult {
+    let (_wire, mut socket) = stuck()?;
+    let mut transmitter = socket.transmitter();
+    let never = || Deadline::after(Duration::from_secs(10));
+    let start = Instant::now();
+    let (woken, _) = in_a_storm(|| transmitter.wait(never(), OnSignal::Return))?;
+    assert_eq!(woken, Ok(Wake::Interrupted));
+    let (woken, _) = in_a_storm(|| transmitter.drain(never(), OnSignal::Return))?;
+    assert_eq!(woken, Ok(Wake::Interrupted));
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+    Ok(())
+}
+
 // Signals go to one thread, but their handlers are the process's, and time is measured.
 suite![; alone:
     signals_do_not_move_the_deadline,
     signals_do_not_move_the_deadline_of_for_each,
     a_signal_ends_the_wait_where_that_is_asked_for,
     an_interrupted_wait_loses_nothing,
+    signals_do_not_move_the_deadline_of_a_transmitter,
+    a_signal_ends_a_transmitters_wait_where_that_is_asked_for,
 ];

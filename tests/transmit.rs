@@ -1,32 +1,13 @@
 //! Transmitting through the ring, judged by a raw socket at the other end of the wire.
 
-use core::time::Duration;
+mod sending;
 
-use packet_ring::lifecycle::Bound;
-use packet_ring::packet::{FrameGeometry, Interface, Refusal, Socket, Transmitter, Tx};
-use packet_ring::{Deadline, Error, OnSignal, Unsent, Wake};
+use packet_ring::packet::{FrameGeometry, Refusal, Tx};
+use packet_ring::{Deadline, Error, OnSignal, Unsent};
 use packet_ring_lab::suite::TestResult;
-use packet_ring_lab::{Link, Sees, VethOptions, VethPair, Witness, frame, suite};
+use packet_ring_lab::{Sees, VethOptions, VethPair, Witness, frame, suite};
 
-const QUIET: Duration = Duration::from_millis(100);
-const HEADER: usize = 14;
-
-fn transmitting(rings: Tx, link: &Link) -> Result<Socket<Bound<Tx>>, Box<dyn core::error::Error>> {
-    let interface = Interface::by_index(link.index()?).ok_or("no index")?;
-    Ok(Socket::configure(rings)?.map()?.bind(interface)?)
-}
-
-fn drain(transmitter: &mut Transmitter<'_>) -> Result<Wake, Error> {
-    transmitter.drain(Deadline::after(Duration::from_secs(5)), OnSignal::Continue)
-}
-
-/// Hands a frame of `len` bytes with this number over.
-fn send(transmitter: &mut Transmitter<'_>, number: u64, len: usize) -> Result<u64, Error> {
-    let mut frame = transmitter.reserve().expect("a frame is free");
-    let bytes = frame::numbered(number, len);
-    frame.data_mut()[..len].copy_from_slice(&bytes);
-    frame.send(len)
-}
+use sending::{HEADER, QUIET, drain, number as send, transmitting};
 
 /// Ten laps of the ring, a few frames short of full at each kick, with lengths that vary.
 fn ten_laps(geometry: FrameGeometry) -> TestResult {
@@ -45,7 +26,7 @@ fn ten_laps(geometry: FrameGeometry) -> TestResult {
             assert_eq!(send(&mut transmitter, sent, len(sent))?, sent);
             sent += 1;
         }
-        assert_eq!(drain(&mut transmitter)?, Wake::Ready);
+        drain(&mut transmitter)?;
         assert_eq!(transmitter.completed(), sent);
         while seen.len() < sent as usize {
             seen.push(witness.receive(QUIET)?.ok_or("a frame is missing")?.bytes);
@@ -91,7 +72,7 @@ fn a_refused_frame_is_named_and_can_be_mended() -> TestResult {
         let mended = transmitter.refused().ok_or("the refused frame")?;
         assert_eq!(mended.number(), wrong);
         mended.send(60)?;
-        assert_eq!(drain(&mut transmitter)?, Wake::Ready);
+        drain(&mut transmitter)?;
         assert_eq!(witness.numbers_until_quiet(QUIET)?, [0, 1, 2]);
     }
     Ok(())
@@ -108,7 +89,7 @@ fn a_recalled_frame_leaves_no_hole() -> TestResult {
     assert!(transmitter.kick().is_err());
     assert_eq!(transmitter.recall(), 2);
     assert_eq!(send(&mut transmitter, 3, 60)?, 1);
-    assert_eq!(drain(&mut transmitter)?, Wake::Ready);
+    drain(&mut transmitter)?;
     assert_eq!(witness.numbers_until_quiet(QUIET)?, [0, 3]);
     Ok(())
 }
@@ -128,7 +109,7 @@ fn an_abandoned_frame_is_handed_out_again() -> TestResult {
     assert_eq!(frame.send(room + 1), Err(too_small));
     assert_eq!(transmitter.kick(), Ok(0));
     assert_eq!(send(&mut transmitter, 7, 60)?, 0);
-    assert_eq!(drain(&mut transmitter)?, Wake::Ready);
+    drain(&mut transmitter)?;
     assert_eq!(witness.numbers_until_quiet(QUIET)?, [7]);
     Ok(())
 }
@@ -140,11 +121,12 @@ fn frames_wait_while_the_link_is_down() -> TestResult {
     pair.near.set_down()?;
     let frame = send(&mut transmitter, 0, 60)?;
     let why = Unsent::LinkDown;
-    assert_eq!(drain(&mut transmitter), Err(Error::Unsent { frame, why }));
+    let waited = transmitter.drain(Deadline::NEVER, OnSignal::Continue);
+    assert_eq!(waited, Err(Error::Unsent { frame, why }));
     assert_eq!(transmitter.queued(), 1);
     pair.near.set_up()?;
     let witness = Witness::on(&pair.far, Sees::Incoming)?;
-    assert_eq!(drain(&mut transmitter)?, Wake::Ready);
+    drain(&mut transmitter)?;
     assert!(witness.numbers_until_quiet(QUIET)?.contains(&0));
     Ok(())
 }
@@ -158,7 +140,7 @@ fn a_skipped_frame_stops_nothing() -> TestResult {
     for (number, len) in [(0, 60), (1, 1600), (2, 60)] {
         send(&mut transmitter, number, len)?;
     }
-    assert_eq!(drain(&mut transmitter)?, Wake::Ready);
+    drain(&mut transmitter)?;
     assert_eq!(witness.numbers_until_quiet(QUIET)?, [0, 2]);
     Ok(())
 }

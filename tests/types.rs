@@ -6,8 +6,9 @@ use packet_ring::handoff::{self, Slots};
 use packet_ring::lifecycle::{Bound, Configured, Failed, Mapped};
 use packet_ring::packet::{
     Block, Blocks, Fanout, FanoutGroup, FanoutMode, Frame, FrameGeometry, Frames, Geometry,
-    Interface, LinkState, Member, Membership, MembershipGuard, Packet, Packets, Position, Queues,
-    Receiver, RolloverStatistics, Rx, RxV2, Socket, Statistics,
+    Interface, LinkState, Member, Membership, MembershipGuard, NoRing, Packet, Packets, Position,
+    Queues, Receiver, RolloverStatistics, Rx, RxHalf, RxTx, RxV2, Sender, Socket, Statistics,
+    Transmitter, Tx, TxFrame, TxHalf,
 };
 use packet_ring::{Deadline, Error, InvalidGeometry, Operation};
 use rustix::fd::AsFd;
@@ -25,6 +26,15 @@ assert_impl_all!(Frame<&Slots>: Send, Sync, Unpin);
 assert_impl_all!(Packet<'_, Frames>: Send, Sync, Copy);
 assert_impl_all!(Receiver<'_, Blocks, Member>: Send, Sync, Unpin);
 assert_impl_all!(FanoutGroup<'_>: Send, Sync, Copy);
+// Both directions, together and apart.
+assert_impl_all!(Socket<Bound<Tx>>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Socket<Bound<RxTx>>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Socket<Bound<RxHalf>>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Socket<Bound<TxHalf>>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Socket<Bound<NoRing>>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Transmitter<'_>: Send, Sync, Unpin);
+assert_impl_all!(TxFrame<'_>: Send, Sync, Unpin);
+assert_impl_all!(Sender<'_>: Send, Sync, Unpin, Copy);
 // Kept beside the socket, in the task that keeps it.
 assert_impl_all!(MembershipGuard: Send, Sync, Unpin);
 assert_impl_all!(Block<&Slots>: Send, Sync, Unpin);
@@ -61,6 +71,9 @@ assert_not_impl_any!(Socket<Mapped<Rx>>: Clone);
 assert_not_impl_any!(Socket<Bound<Rx>>: Clone);
 assert_not_impl_any!(Socket<Bound<Rx, Member>>: Clone);
 assert_not_impl_any!(Receiver<'_>: Clone);
+assert_not_impl_any!(Socket<Bound<TxHalf>>: Clone);
+assert_not_impl_any!(Transmitter<'_>: Clone);
+assert_not_impl_any!(TxFrame<'_>: Clone);
 assert_not_impl_any!(Block<&Slots>: Clone);
 assert_not_impl_any!(Frame<&Slots>: Clone);
 assert_not_impl_any!(Receiver<'_, Frames>: Clone);

@@ -78,6 +78,11 @@ pub(crate) struct Capture {
     #[arg(short = 'B', long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=16_384))]
     pub(crate) buffer_size: u32,
 
+    /// Share the packets out among N threads, each with a ring and a file of its own (out_w1.pcapng and so on);
+    /// those of one flow stay together
+    #[arg(long, value_name = "N", requires = "write", conflicts_with = "count", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) workers: Option<u16>,
+
     /// Do not put the interface into promiscuous mode
     #[arg(short = 'p', long)]
     pub(crate) no_promiscuous_mode: bool,

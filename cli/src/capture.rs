@@ -1,7 +1,9 @@
 //! `packet-ring capture`: from the ring to the output, until something ends it.
 
+mod counts;
 mod session;
 mod sink;
+mod workers;
 
 use core::time::Duration;
 use std::process::ExitCode;
@@ -21,6 +23,7 @@ use crate::plan::{Plan, Target};
 use crate::progress::Progress;
 use crate::signals::Signals;
 
+use counts::Worker;
 use session::Session;
 use sink::Sink;
 
@@ -49,9 +52,12 @@ fn capture(plan: &Plan, args: &args::Capture) -> Result<(), Failure> {
         .ok_or(Error::NoSuchInterface)
         .map_err(failed)?;
     let geometry = geometry(args).map_err(Failure::usage)?;
+    if let Some(workers) = args.workers {
+        return workers::capture(plan, args, workers, index, geometry, &signals);
+    }
     // The output opens between the two: what is not permitted leaves no file, and no packet waits for one.
     let mapped = map(plan, geometry).map_err(failed)?;
-    let sink = Sink::open(plan)?;
+    let sink = Sink::open(plan, None)?;
     let mut socket = mapped
         .bind(index)
         .map_err(|refused| failed(refused.error()))?;
@@ -64,18 +70,34 @@ fn capture(plan: &Plan, args: &args::Capture) -> Result<(), Failure> {
                 .map_err(failed)?,
         )
     };
-    let link_type = plan.link_type.description();
-    eprintln!(
-        "listening on {}, link-type {link_type}, snapshot length {} bytes",
-        interface.name, plan.snap_length
-    );
+    listening(plan);
     let gather = gather(&plan.target, &geometry);
     let progress = match &plan.target {
         Target::File(..) if !args.quiet => Progress::on_terminal(),
         _ => Progress::hidden(),
     };
-    Session::new(plan, args.packet_buffered, gather, signals, sink, progress)
-        .run(&mut socket.receiver())
+    let (counts, outcome) = Session::new(
+        plan,
+        Worker::Alone,
+        args.packet_buffered,
+        gather,
+        signals,
+        sink,
+        progress,
+    )
+    .run(&mut socket.receiver());
+    counts.print();
+    outcome
+}
+
+/// From here on no packet is missed.
+fn listening(plan: &Plan) {
+    eprintln!(
+        "listening on {}, link-type {}, snapshot length {} bytes",
+        plan.interface.name,
+        plan.link_type.description(),
+        plan.snap_length
+    );
 }
 
 fn map(plan: &Plan, geometry: Geometry) -> Result<Socket<Mapped<Rx>>, Error> {

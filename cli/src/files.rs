@@ -191,14 +191,24 @@ fn open(path: &Path, ring: Option<&mut Ring>) -> io::Result<File> {
     Ok(file)
 }
 
-fn is_standard_output(path: &Path) -> bool {
+pub(crate) fn is_standard_output(path: &Path) -> bool {
     path == Path::new("-")
 }
 
 /// `out.pcapng` becomes `out_00001_20251123035500.pcapng`.
 fn numbered(path: &Path, number: u64, time: &str) -> PathBuf {
+    with_suffix(path, &format!("_{number:05}_{time}"))
+}
+
+/// `out.pcapng` becomes `out_w1.pcapng`.
+pub(crate) fn of_worker(path: &Path, worker: u16) -> PathBuf {
+    with_suffix(path, &format!("_w{worker}"))
+}
+
+/// Puts it before the extension.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_stem().map(OsString::from).unwrap_or_default();
-    name.push(format!("_{number:05}_{time}"));
+    name.push(suffix);
     if let Some(extension) = path.extension() {
         name.push(".");
         name.push(extension);

@@ -48,7 +48,7 @@ impl Tag {
 }
 
 /// How the packet met the interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Way {
     ToUs,
     Broadcast,

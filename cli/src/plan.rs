@@ -7,6 +7,7 @@ use packet_ring::bpf::Instruction;
 use crate::args::{self, Direction};
 use crate::clock::Style;
 use crate::exit::{Failure, say};
+use crate::files::is_standard_output;
 use crate::filter::{self, Dump};
 use crate::interfaces::{self, Interface, LinkType};
 use crate::limits::{Rotation, Stop};
@@ -54,6 +55,18 @@ impl Plan {
             return Err(Failure::usage(
                 "-a files:N counts files that -b ends: add -b",
             ));
+        }
+        if args.workers.is_some() {
+            if stop.packets.is_some() || stop.file_size.is_some() || stop.files.is_some() {
+                return Err(Failure::usage(
+                    "with --workers, nobody counts for all: -a takes duration:SECONDS only",
+                ));
+            }
+            if matches!(&target, Target::File(path, _) if is_standard_output(path)) {
+                return Err(Failure::usage(
+                    "--workers needs files: standard output is only one",
+                ));
+            }
         }
         let interface = match &args.interface {
             Some(name) => interfaces::named(name)?,

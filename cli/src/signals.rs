@@ -37,6 +37,22 @@ impl Signals {
         Ok(signals)
     }
 
+    /// The same for one worker of several: all end together, and each is asked for its statistics.
+    pub(crate) fn of_worker(&self) -> io::Result<Self> {
+        let report = Arc::default();
+        flag::register(SIGUSR1, Arc::clone(&report))?;
+        Ok(Self {
+            end: Arc::clone(&self.end),
+            report,
+        })
+    }
+
+    /// Ends them all, as a signal does.
+    pub(crate) fn end_all(&self) {
+        // Relaxed: the flag alone is the message.
+        self.end.store(true, Ordering::Relaxed);
+    }
+
     /// Whether to end.
     #[inline]
     pub(crate) fn end(&self) -> bool {

@@ -5,6 +5,7 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
 
 use common::screen::Screen;
 use common::{Capture, PATIENCE, has, run, send, tool, wire};
@@ -46,14 +47,21 @@ impl Stats {
         Self::start(tool().args(["stats", link.name()]))
     }
 
-    /// Reads on until the reports' sum at `path` is `sum`.
-    fn wait_for(&mut self, path: &str, sum: u64) -> TestResult {
-        while self.sum(path) < sum {
-            let line = self.lines.recv_timeout(PATIENCE);
+    /// Reads on until this is so.
+    fn wait_until(&mut self, is_so: impl Fn(&Self) -> bool) -> TestResult {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so(self) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left);
             let line = line.map_err(|error| format!("{error}: {:?}", self.reports))?;
             self.reports.push(serde_json::from_str(&line)?);
         }
         Ok(())
+    }
+
+    /// Reads on until the reports' sum at `path` is `sum`.
+    fn wait_for(&mut self, path: &str, sum: u64) -> TestResult {
+        self.wait_until(|stats| stats.sum(path) >= sum)
     }
 
     /// Ends it as Ctrl-C does, and reads what it says last.
@@ -148,7 +156,7 @@ fn its_sums_are_what_the_interface_counted() -> TestResult {
     let udp = [
         ("network", "ipv4".into()),
         ("protocol", 17.into()),
-        ("direction", "in".into()),
+        ("direction", "broadcast".into()),
     ];
     assert_eq!(stats.kind(&udp), (510, 51_000));
     let ethertype = frame::numbered(0, 60)[12..14]
@@ -159,7 +167,10 @@ fn its_sums_are_what_the_interface_counted() -> TestResult {
         stats.kind(&[raw.clone(), ("direction", "out".into())]),
         (70, 4_200)
     );
-    assert_eq!(stats.kind(&[raw, ("direction", "in".into())]), (1, 84));
+    assert_eq!(
+        stats.kind(&[raw, ("direction", "broadcast".into())]),
+        (1, 84)
+    );
     assert_eq!(stats.kind(&[]), (581, bytes));
     Ok(())
 }
@@ -201,7 +212,11 @@ fn it_stops_after_the_count_of_reports() -> TestResult {
     );
     let heading = format!("{} (up, running), ", pair.far.name());
     assert_eq!(text.stdout.matches(&heading).count(), 3, "{}", text.stdout);
-    assert!(text.stdout.contains("\n  in  IPv4 UDP "), "{}", text.stdout);
+    assert!(
+        text.stdout.contains("\n  broadcast IPv4 UDP "),
+        "{}",
+        text.stdout
+    );
     Ok(())
 }
 
@@ -216,7 +231,7 @@ fn a_terminal_has_one_table_that_changes() -> TestResult {
         .spawn()?;
     screen.wait_for("seen by the ring")?;
     send(&injector, 0..9, 100)?;
-    screen.wait_for("in  IPv4 UDP")?;
+    screen.wait_for("broadcast IPv4 UDP")?;
     kill_process(Pid::from_child(&child), Signal::INT)?;
     assert_eq!(child.wait()?.code(), Some(0));
     screen.wait_to_the_end();
@@ -285,14 +300,12 @@ fn a_link_that_goes_down_is_told() -> TestResult {
     let (pair, injector) = wire()?;
     let mut stats = Stats::on(&pair.far)?;
     pair.far.set_down()?;
-    while stats
-        .reports
-        .last()
-        .is_none_or(|report| report["up"] == true)
-    {
-        let line = stats.lines.recv_timeout(PATIENCE)?;
-        stats.reports.push(serde_json::from_str(&line)?);
-    }
+    stats.wait_until(|stats| {
+        stats
+            .reports
+            .last()
+            .is_some_and(|report| report["up"] == false)
+    })?;
     pair.set_up()?;
     send(&injector, 0..5, 60)?;
     stats.wait_for("/ring/packets", 5)?;

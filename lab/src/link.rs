@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use crate::counters::Counters;
 use crate::namespace::Namespace;
 use crate::offload::{self, Offload, State};
+use crate::queue::{self, QueueCounters, TokenBucket};
 use crate::rtnl::Rtnl;
 use crate::{LabError, address};
 
@@ -177,6 +178,23 @@ impl Link {
     /// Whether the interface has this offload on.
     pub fn offload(&self, offload: Offload) -> Result<State, LabError> {
         offload::get(&self.home.rtnl, &self.name, offload).map_err(|error| self.named_error(error))
+    }
+
+    /// Sends what the interface sends through a token bucket; a veth has no queue of its own.
+    pub fn set_token_bucket(&self, bucket: &TokenBucket) -> Result<(), LabError> {
+        self.must_be_ours()?;
+        queue::set(&self.home.rtnl, self.index()?, bucket)
+    }
+
+    /// Takes the token bucket away, and drops what waits in it.
+    pub fn remove_token_bucket(&self) -> Result<(), LabError> {
+        self.must_be_ours()?;
+        queue::remove(&self.home.rtnl, self.index()?)
+    }
+
+    /// What the token bucket has counted.
+    pub fn queue_counters(&self) -> Result<QueueCounters, LabError> {
+        queue::counters(&self.home.rtnl, self.index()?)
     }
 
     /// Moves the interface to another namespace, where it arrives under its name, and down. This

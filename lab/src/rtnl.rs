@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -67,7 +67,8 @@ impl Rtnl {
         doing: &'static str,
         message: RouteNetlinkMessage,
     ) -> Result<RouteNetlinkMessage, LabError> {
-        self.request(doing, message, 0)?
+        // Without the flag a queueing discipline's answer goes to those who listen for changes alone.
+        self.request(doing, message, NLM_F_ECHO)?
             .ok_or_else(|| LabError::Unreadable("an acknowledgement alone".into()))
     }
 

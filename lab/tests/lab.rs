@@ -7,8 +7,8 @@ use std::net::UdpSocket;
 
 use packet_ring_lab::suite::TestResult;
 use packet_ring_lab::{
-    Injector, LabError, Link, Namespace, Offload, OffloadState, PacketType, Sees, VethOptions,
-    VethPair, Witness, frame, procfs, suite,
+    Injector, LabError, Link, Namespace, Offload, OffloadState, PacketType, Sees, TokenBucket,
+    VethOptions, VethPair, Witness, frame, procfs, suite,
 };
 use rustix::io::Errno;
 
@@ -321,6 +321,31 @@ fn a_link_moves_to_another_namespace() -> TestResult {
     Ok(())
 }
 
+fn a_token_bucket_keeps_and_counts_frames() -> TestResult {
+    const LEN: usize = 1000;
+    let pair = VethPair::create(&VethOptions::default())?;
+    let witness = Witness::on(&pair.far, Sees::Incoming)?;
+    pair.near.set_token_bucket(&TokenBucket {
+        rate: 1,
+        burst: LEN as u32,
+        limit: 2 * LEN as u32,
+    })?;
+    let injector = Injector::on(&pair.near)?;
+    for number in 0..3 {
+        injector.send(&frame::numbered(number, LEN))?;
+    }
+    // One has left, two wait.
+    let counted = pair.near.queue_counters()?;
+    assert_eq!((counted.packets, counted.waiting, counted.drops), (1, 2, 0));
+    assert_eq!(witness.numbers_until_quiet(QUIET)?, [0]);
+    // What waits goes with the queue.
+    pair.near.remove_token_bucket()?;
+    injector.send(&frame::numbered(4, 60))?;
+    assert_eq!(witness.numbers_until_quiet(QUIET)?, [4]);
+    assert_eq!(pair.near.counters()?.tx_packets, 2);
+    Ok(())
+}
+
 suite![
     the_counters_see_what_was_sent_and_received,
     a_fresh_pair_is_silent,
@@ -334,6 +359,7 @@ suite![
     a_link_takes_its_options,
     the_kernel_speaks_where_it_has_an_address,
     every_offload_can_be_switched,
+    a_token_bucket_keeps_and_counts_frames,
     the_outer_tag_is_taken_out_on_receipt_whatever_the_offloads,
     a_link_moves_to_another_namespace,
     a_panic_in_a_namespace_reaches_its_caller;

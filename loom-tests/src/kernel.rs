@@ -35,6 +35,9 @@ pub enum Fate {
     NoRoom,
     /// It was dropped behind the door: the queue is frozen.
     Frozen,
+    /// It was dropped behind the door: the frame at the head is not free, or still being filled.
+    /// TPACKET_V2 alone.
+    Occupied,
 }
 
 /// What the kernel counted.

@@ -1,11 +1,12 @@
-//! The kernel's side of the block protocol as loom threads, to model-check [`packet_ring::handoff`]
+//! The kernel's side of the slot protocol as loom threads, to model-check [`packet_ring::handoff`]
 //! and the runtimes built around it.
 //!
 //! Everything here exists under `--cfg loom` alone; without it the crate is empty. There
 //! `packet_ring` builds its production handoff from loom's atomics, and this crate plays the other
 //! side: a [`Kernel`] whose methods are what processors do on their own account (a packet arrives,
-//! the retire timer expires) or on a program's (`poll`). A model spawns loom threads that call
-//! them, drives the program's side against them, and says what it must have seen:
+//! the retire timer expires) or on a program's (`poll`); a [`KernelV2`], where each packet has a
+//! slot of its own; and a [`TxKernel`], for frames on their way out. A model spawns loom threads that
+//! call them, drives the program's side against them, and says what it must have seen:
 //!
 //! ```
 //! # #[cfg(loom)] {
@@ -39,7 +40,7 @@
 //!
 //! Whoever maps rings themselves around `packet_ring::handoff`, or hands its blocks to tasks of their
 //! own runtime, depends on this crate under `[target.'cfg(loom)'.dev-dependencies]`, builds their
-//! channels and wakers from loom's types there, and spawns a [`Kernel`] beside them.
+//! channels and wakers from loom's types there, and spawns a kernel beside them.
 //!
 //! # A model that passes without looking
 //!
@@ -76,13 +77,32 @@
 //! a write barrier (a Release fence). They are loaded with Acquire, for the kernel's stores depend
 //! on what it loaded. Full barriers that lie inside lock sections are left to the locks.
 //!
-//! Every byte of a block is a cell of its own, and every access of either side is tracked, so an
-//! access that the protocol does not order fails the model. Where the kernel would warn and wedge,
-//! because a word holds what the program must not write, the model panics.
+//! **`TPACKET_V2`**, [`KernelV2`]: the frame at the head is asked for room outside the lock, and
+//! again under it; the map of frames that a processor fills, so that two never fill one; the packet copied
+//! outside the lock, and the status stored under it, whatever neighbouring frames are up to; poll's
+//! condition, that the frame before the head is not exactly free; packets dropped, with a wake-up
+//! behind the door and none at it.
 //!
-//! Left out: packets that differ in length, blocks closed empty, private areas, fanout, the socket's
-//! other queue, link state, timers that know time (the timer here may expire at any moment), more
-//! than one sleeper, and transmit rings.
+//! **Transmit**, [`TxKernel`]: [`kick`](TxKernel::kick) is a system call on the thread that makes it,
+//! one at a time. It takes the head frame as long as its status is exactly `SEND_REQUEST`, reads
+//! length and place (as with `PACKET_TX_HAS_OFF`), copies the link-layer header, stores `SENDING`, queues
+//! the packet at the interface and moves on. It stops, and keeps its place, at a frame that it refuses
+//! (`WRONG_FORMAT`, without `PACKET_LOSS`) and at one that the interface's queue drops, which was
+//! `AVAILABLE` for a moment and is put back. [`complete`](TxKernel::complete) is the interface: it reads
+//! the bytes where they lie, then writes the timestamp, and behind a write barrier the word. That its
+//! reads come before the word too is the reference count's doing. The call's own load of the word
+//! orders no later load: whoever kicks must be ordered behind whoever filled, and where nothing but the word
+//! does that, the model fails. [`Loads::InOrder`] is for models of a descriptor that others send on
+//! too: there the processor orders loads, as x86 does.
+//!
+//! Every byte of a slot, and every field of a frame's header, is a cell of its own, and every access of
+//! either side is tracked, so an access that the protocol does not order fails the model. Where the
+//! kernel would warn and wedge, because a word holds what the program must not write, the model panics.
+//!
+//! Left out: packets that differ in length (on receive), blocks closed empty, private areas, fanout, the
+//! socket's other queue, link state, timers that know time (the timer here may expire at any moment),
+//! more than one sleeper; `PACKET_LOSS`, calls that wait for completions, a full send buffer, and poll on
+//! transmit rings, which says nothing.
 //!
 //! # What loom leaves out
 //!
@@ -106,6 +126,10 @@ mod memory;
 mod model;
 #[cfg(loom)]
 mod sleep;
+#[cfg(loom)]
+mod transmit;
+#[cfg(loom)]
+mod v2;
 
 #[cfg(loom)]
 pub use self::{
@@ -114,4 +138,6 @@ pub use self::{
     memory::borrowed_for_ever,
     model::{Model, Outcomes, step},
     sleep::Polled,
+    transmit::{Loads, Stopped, TS_SOFTWARE, TxKernel, TxShape},
+    v2::{KernelV2, packet},
 };

@@ -9,7 +9,7 @@
 use core::num::NonZeroU32;
 
 use loom::sync::atomic::{AtomicU32, Ordering, fence};
-use packet_ring::handoff::Ring;
+use packet_ring::handoff::{HeaderLayout, Ring, TxRing};
 use packet_ring::sync::Memory;
 
 use crate::step;
@@ -55,6 +55,87 @@ impl Blocks {
         // SAFETY: where the kernel does not own these bytes, loom says so.
         let mut part = unsafe { self.0.lend_part_mut(block, at..at + bytes.len()) };
         part.copy_from_slice(bytes);
+    }
+}
+
+/// Where the header of a modelled frame has its fields: as `tpacket3_hdr`.
+const HEADER: HeaderLayout = HeaderLayout {
+    length: 16,
+    offset: 24,
+    seconds: 4,
+    nanoseconds: 8,
+};
+
+/// Where the bytes begin that a modelled frame lends.
+const DATA: u16 = 48;
+
+/// What the kernel sees of a transmit ring.
+#[derive(Debug)]
+pub(crate) struct Frames(Memory);
+
+impl Frames {
+    /// Makes `count` frames that lend `size` bytes each, and the program's ring over them.
+    pub(crate) fn with_ring(count: NonZeroU32, size: usize) -> (Self, TxRing) {
+        let memory = Memory::new(count.get() as usize, size);
+        // SAFETY: the memory has that many slots, of zeros, and lives as long as a handle to it; the
+        // header's fields are cells of their own; the other side is the modelled kernel; and this
+        // is the only ring over it.
+        let ring = unsafe { TxRing::new(memory.clone(), HEADER, DATA, count) };
+        (Self(memory), ring)
+    }
+
+    fn word(&self, frame: usize) -> &AtomicU32 {
+        // SAFETY: asks nothing of a model.
+        unsafe { self.0.word(frame) }
+    }
+
+    /// `smp_rmb`, then a plain load: it orders no load that follows, unless the processor does.
+    pub(crate) fn status(&self, frame: usize, ordering: Ordering) -> u32 {
+        step();
+        self.word(frame).load(ordering)
+    }
+
+    /// A plain store: here a read-modify-write, so that loom keeps it behind an exchange by the program
+    /// that it comes after.
+    pub(crate) fn set_status(&self, frame: usize, status: u32) {
+        step();
+        self.word(frame).swap(status, Ordering::Relaxed);
+    }
+
+    /// `smp_wmb`, then a plain store, by which the program has the frame again.
+    pub(crate) fn give_back(&self, frame: usize, status: u32) {
+        fence(Ordering::Release);
+        self.set_status(frame, status);
+    }
+
+    fn field(&self, frame: usize, offset: usize) -> u32 {
+        // SAFETY: where the program has the frame, loom says so.
+        unsafe { self.0.field(frame, offset) }
+    }
+
+    /// Where the packet begins and its length, as its header has them.
+    pub(crate) fn extent(&self, frame: usize) -> (usize, usize) {
+        let [a, b, ..] = self.field(frame, HEADER.offset).to_ne_bytes();
+        let start = u16::from_ne_bytes([a, b]) - DATA;
+        let length = self.field(frame, HEADER.length);
+        (start.into(), length as usize)
+    }
+
+    /// Reads a packet, keeping the frame's bytes across a step.
+    pub(crate) fn read(&self, frame: usize, (start, length): (usize, usize)) -> Vec<u8> {
+        // SAFETY: where the program writes these bytes, loom says so.
+        let bytes = unsafe { self.0.lend(frame) };
+        step();
+        bytes[start..start + length].to_vec()
+    }
+
+    /// Writes a timestamp, one field after the other.
+    pub(crate) fn stamp(&self, frame: usize, seconds: u32, nanoseconds: u32) {
+        // SAFETY: where the program has the frame, loom says so.
+        unsafe { self.0.set_field(frame, HEADER.seconds, seconds) };
+        step();
+        // SAFETY: as above.
+        unsafe { self.0.set_field(frame, HEADER.nanoseconds, nanoseconds) };
     }
 }
 

@@ -58,7 +58,8 @@ pub enum Ancillary {
     /// 1 where a VLAN tag was taken out of the packet.
     #[doc(alias = "SKF_AD_VLAN_TAG_PRESENT")]
     VlanTagPresent = raw::SKF_AD_VLAN_TAG_PRESENT,
-    /// Where the payload of the transport protocol begins, as the kernel's flow dissector has it.
+    /// Where the payload of the transport protocol begins, as the kernel's flow dissector has it; 0 where
+    /// it knows no such protocol.
     #[doc(alias = "SKF_AD_PAY_OFFSET")]
     PayOffset = raw::SKF_AD_PAY_OFFSET,
     /// A random number.

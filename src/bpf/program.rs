@@ -9,10 +9,10 @@ pub(super) const MEMORY_WORDS: usize = 16;
 
 /// A program that was checked: the kernel attaches it, and [`run`](Self::run) can run it.
 ///
-/// One limit of the kernel is not among its rules and not checked here: it translates the program into
-/// longer instructions of its own, whose jumps span at most 32,767 of them. A program with jumps over
-/// some 2,000 instructions can thus be refused (EINVAL) although it is valid, and one of some 1,000 or
-/// more can be larger than `net.core.optmem_max` allows (ENOMEM).
+/// Two limits of the kernel are not among its rules and not checked here. It translates the program into
+/// longer instructions of its own, whose jumps span at most 32,767 of them: a jump over more than some
+/// 1,000 instructions can be refused (EINVAL) although it is valid. And what comes out must not be larger
+/// than `net.core.optmem_max` allows (ENOMEM).
 #[derive(Clone, Copy, Debug)]
 pub struct Program<'p> {
     instructions: &'p [Instruction],

@@ -7,11 +7,16 @@
 //! 1. A frame is the program's while its word is `AVAILABLE`, beside which the kernel leaves bits that
 //!    tell of a timestamp. The program stores `SEND_REQUEST` to hand it over; from there on only the
 //!    kernel stores to the word, until it is `AVAILABLE` again or `WRONG_FORMAT`.
-//! 2. The kernel sends inside a system call that the program makes, frame by frame from its own place
-//!    in the ring, and stops at the first whose word is not `SEND_REQUEST`. So frames that it has not
-//!    reached stay as they are while no such call runs, and the program may take them back.
+//! 2. The kernel sends inside a system call that the program makes, one such call at a time, frame by
+//!    frame from its own place in the ring, and stops at the first whose word is not `SEND_REQUEST`.
+//!    So frames that it has not reached stay as they are while no such call runs, and the program may
+//!    take them back.
 //! 3. `out` frames before `next` were handed over and not yet seen back; the other frames are the
 //!    program's. So `next` is the program's wherever `out` is less than the number of frames.
+//!
+//! Whoever has the descriptor can make the kernel send, while the program fills or recalls frames. Memory
+//! is safe all the same: the kernel only reads what is lent, and writes the word and the fields of the
+//! timestamp, four bytes at a time. What else holds then, [`TxRing`] says.
 
 use core::num::NonZeroU32;
 
@@ -24,6 +29,8 @@ const AVAILABLE: u32 = 0;
 const SEND_REQUEST: u32 = 1;
 /// The kernel has refused the frame and stops at it. `TP_STATUS_WRONG_FORMAT`.
 const WRONG_FORMAT: u32 = 4;
+/// The program is taking the frame back: a bit that no status of a frame has. The kernel stops at it.
+const RECALLED: u32 = 1 << 27;
 /// What the kernel sets beside `AVAILABLE` where it has stamped the frame: `TP_STATUS_TS_*`.
 const STAMPS: u32 = 7 << 29;
 
@@ -65,6 +72,13 @@ pub struct Queued {
 ///
 /// Frames are numbered from 0 in the order in which they are handed over, which is the order in which
 /// the kernel sends them.
+///
+/// Whoever has the ring makes the system calls that send, and hands both on together. A call that is made
+/// on the same descriptor elsewhere is memory-safe. Where the processor keeps its loads in order, as
+/// x86 does, it also sends what was handed over, once and in order, even beside
+/// [`recall`](Self::recall), unless the interface's queue is full: then a frame that came back may be sent
+/// again, with whatever it holds, and a frame that is handed over in its place may have to wait for a
+/// lap of the ring. Elsewhere the kernel may also see a frame's word before its bytes.
 #[derive(Debug)]
 pub struct TxRing {
     memory: Memory,
@@ -218,21 +232,38 @@ impl TxRing {
 
     /// Takes back the frames that the kernel has not taken, and says how many. The next frame that is
     /// handed out is the first of them, by place and by number.
-    pub fn recall(&mut self) -> u32 {
-        let mut recalled = 0;
-        // From the last to the first: whatever the kernel takes meanwhile, there is no hole before it.
-        while recalled < self.queued {
-            let word = self.word(self.next.back(recalled + 1, self.count));
-            // Relaxed: the frame was ours before and is ours again (invariant 2).
+    ///
+    /// `settle` is called where there are any, and returns when no system call that sends is under way
+    /// which began earlier. One that sends will do: the kernel lets in one at a time. A frame that
+    /// such a call was about to take is not taken back.
+    pub fn recall(&mut self, settle: impl FnOnce()) -> u32 {
+        let mut marked = 0;
+        // From the last to the first: what the kernel has taken lies before what it has not.
+        while marked < self.queued {
+            let word = self.word(self.next.back(marked + 1, self.count));
+            // Relaxed, here and below: the system call in `settle` orders us behind whoever sent.
             let status = word.load(Ordering::Relaxed);
             let untaken = matches!(status, SEND_REQUEST | WRONG_FORMAT);
-            // A call that sends can run all the same: the descriptor is anybody's. It then has the frame.
+            // An exchange: the kernel may take the frame since we looked.
             let exchange = |status| {
-                word.compare_exchange(status, AVAILABLE, Ordering::Relaxed, Ordering::Relaxed)
+                word.compare_exchange(status, RECALLED, Ordering::Relaxed, Ordering::Relaxed)
             };
             if !untaken || exchange(status).is_err() {
                 break;
             }
+            marked += 1;
+        }
+        if marked > 0 {
+            // The kernel may have looked at a word before the exchange, and store to it after.
+            settle();
+        }
+        let mut recalled = 0;
+        while recalled < marked {
+            let word = self.word(self.next.back(recalled + 1, self.count));
+            if word.load(Ordering::Relaxed) != RECALLED {
+                break;
+            }
+            word.store(AVAILABLE, Ordering::Relaxed);
             recalled += 1;
         }
         self.next = self.next.back(recalled, self.count);

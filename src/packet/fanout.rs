@@ -9,11 +9,11 @@ use core::num::NonZeroU16;
 use linux_raw_sys::if_packet as raw;
 use rustix::fd::{AsFd, BorrowedFd};
 
-use super::rings::{PacketRings, Receives};
+use super::rings::Receives;
 use super::{Delivery, Receiver, Socket};
 use crate::bpf::Instruction;
 use crate::error::{Error, Operation};
-use crate::lifecycle::{Bound, Failed};
+use crate::lifecycle::{Bound, Failed, Rings};
 use crate::sys;
 
 /// How the kernel chooses the member that gets a packet.
@@ -263,7 +263,7 @@ impl<R: Receives> Socket<Bound<R>> {
     }
 }
 
-impl<R: PacketRings> Socket<Bound<R, Member>> {
+impl<R: Rings> Socket<Bound<R, Member>> {
     /// The group that the socket is in.
     #[must_use]
     pub fn group(&self) -> FanoutGroup<'_> {

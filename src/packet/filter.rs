@@ -189,6 +189,9 @@ impl<D: Delivery, G> Receiver<'_, D, G> {
     /// one is that which keeps everything. The program is held to the snap length as by
     /// [`attach_filter`](Socket::attach_filter).
     ///
+    /// What is old is known by the kernel's counts: nobody else may read `PACKET_STATISTICS` of this
+    /// socket.
+    ///
     /// # Errors
     ///
     /// [`Error::System`] with [`Operation::AttachFilter`], and [`Error::FilterTooLong`], as
@@ -243,7 +246,7 @@ impl<D: Delivery, G> Receiver<'_, D, G> {
     /// it. For a program that gives privileges up, or hands the socket on.
     ///
     /// `setsockopt(SO_LOCK_FILTER)`, Linux 3.9. Attaching, replacing and detaching fail afterwards, with
-    /// [`Error::System`], EPERM.
+    /// [`Error::System`], EPERM; so does giving a fanout group a program through this socket.
     ///
     /// # Errors
     ///

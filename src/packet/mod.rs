@@ -16,6 +16,7 @@
 //! | `SO_BUSY_POLL`, `SO_PREFER_BUSY_POLL` | poll the driver's queue that a socket last received from, which the kernel notes for no packet socket |
 
 mod block;
+mod copied;
 mod delivery;
 mod fanout;
 mod filter;
@@ -44,6 +45,7 @@ mod walk;
 mod watch;
 
 pub use self::block::{Block, Blocks};
+pub use self::copied::{NoRing, Sender};
 pub use self::delivery::Delivery;
 pub use self::fanout::{Fanout, FanoutGroup, FanoutMode, Member, RolloverStatistics};
 pub use self::frame::{Frame, Frames};
@@ -56,13 +58,13 @@ pub use self::receiver::{Ended, Receiver};
 pub use self::record::{Direction, LinkAddress, Packet, Timestamp, TimestampSource, Vlan};
 pub use self::rx::{BoundRx, MappedRx, Rx, RxHash};
 pub use self::rx_v2::{MappedRxV2, RxV2};
-pub use self::rxtx::{BoundRxTx, Halves, MappedRxTx, RxTx};
+pub use self::rxtx::{BoundRxTx, Halves, MappedRxTx, RxHalf, RxTx, TxHalf};
 #[cfg(feature = "alloc")]
 pub use self::shared::SharedReceiver;
 pub use self::socket::Socket;
 pub use self::statistics::Statistics;
 pub use self::transmitter::{Completion, Transmitter};
-pub use self::tx::{BoundTx, MappedTx, Refusal, Tx};
+pub use self::tx::{BoundTx, MappedTx, Refusal, Tx, TxClock};
 pub use self::tx_frame::TxFrame;
 pub use self::vnet::{Segmentation, VnetHeader};
 pub use self::walk::{Packets, Position};

@@ -6,7 +6,7 @@
 use rustix::fd::AsFd;
 use rustix::net::SocketType;
 
-use super::rings::Receives;
+use super::rings::{PacketRings, Receives};
 use super::{Socket, TimestampSource};
 use crate::error::{Error, Operation};
 use crate::lifecycle::Configured;
@@ -26,7 +26,9 @@ impl<R: Receives> Socket<Configured<R>> {
     pub fn origdev(&mut self) -> Result<(), Error> {
         sys::origdev(self.as_fd()).map_err(Error::system(Operation::SetOrigdev))
     }
+}
 
+impl<R: PacketRings> Socket<Configured<R>> {
     /// Chooses who stamps packets. Each packet tells who did:
     /// [`Packet::timestamp`](super::Packet::timestamp).
     ///
@@ -39,7 +41,13 @@ impl<R: Receives> Socket<Configured<R>> {
     ///   It does so once it was told to (`ioctl(SIOCSHWTSTAMP)`, which `hwstamp_ctl` and `ptp4l` call),
     ///   and by its own clock, which need not show UTC.
     ///
-    /// Packets without the stamp that was asked for have one of those before it in this list.
+    /// Frames that were sent come back with the stamp that was asked for, or with none
+    /// ([`Completion::timestamp`](super::Completion)). Software's they have where they stay on this machine, as on
+    /// a veth or the loopback: the kernel stamps them as they enter again, and on their way to another machine it
+    /// does not. The interface is asked to stamp them; the kernel then also keeps a copy of each stamped frame for
+    /// `recvmsg`, in the room of `SO_RCVBUF`, which [`Receiver::wait`](super::Receiver::wait) throws away.
+    ///
+    /// Received packets without the stamp that was asked for have one of those before it in this list.
     /// `setsockopt(PACKET_TIMESTAMP)` (Linux 2.6.36) and `setsockopt(SO_TIMESTAMPING)`.
     ///
     /// No test shows hardware stamps: that takes an interface with a clock.
@@ -53,6 +61,9 @@ impl<R: Receives> Socket<Configured<R>> {
         let (reported, made) = match source {
             TimestampSource::Ring => (0, 0),
             TimestampSource::Software => (timestamp::SOFTWARE, timestamp::RX_SOFTWARE),
+            TimestampSource::Hardware if R::TRANSMIT => {
+                (timestamp::RAW_HARDWARE, timestamp::TX_HARDWARE)
+            }
             TimestampSource::Hardware => (timestamp::RAW_HARDWARE, 0),
         };
         timestamp::set_packet_timestamp(self.as_fd(), reported)

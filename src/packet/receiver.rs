@@ -121,7 +121,8 @@ impl<'r, D: Delivery, G> Receiver<'r, D, G> {
     /// Sleeps until a block is ready or the deadline has passed. No system call where a block is ready.
     ///
     /// `ppoll`, woken by the kernel at each finished block (before Linux 3.19 at each packet), and what
-    /// [`take_error`](Self::take_error) calls where the link was heard of or is down. It sleeps in shorter naps in two cases.
+    /// [`take_error`](Self::take_error) calls where the link was heard of or is down; also `recv` with
+    /// `MSG_ERRQUEUE`, where a copy of a frame that was sent and stamped woke it. It sleeps in shorter naps in two cases.
     /// While the newest block that the kernel has filled is held, the kernel would report it again
     /// and again: the nap is then the retire timeout, and at most 200 ms; 1 ms
     /// with frames. While the link is down, the kernel does not

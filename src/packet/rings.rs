@@ -13,7 +13,7 @@ use crate::lifecycle::Rings;
 use crate::sys::{self, Mapping, RingRequest, Version};
 
 /// Rings of a packet socket: [`Rx`](super::Rx), [`RxV2`](super::RxV2), [`Tx`](super::Tx),
-/// [`RxTx`](super::RxTx). Sealed.
+/// [`RxTx`](super::RxTx), [`RxHalf`](super::RxHalf), [`NoRing`](super::NoRing). Sealed.
 ///
 /// Not exported: its methods take any descriptor, and would let a ring be made outside of the socket's
 /// states.
@@ -23,6 +23,9 @@ pub trait PacketRings: Rings + Copy {
 
     /// What `PACKET_HDRLEN` tells of it, in bytes.
     const PACKET_HEADER: usize = record::PACKET_HEADER;
+
+    /// Whether one of them transmits.
+    const TRANSMIT: bool = false;
 
     /// The type of the socket.
     fn socket_type(&self) -> SocketType {
@@ -52,7 +55,8 @@ pub trait PacketRings: Rings + Copy {
     ) -> Result<(), Error>;
 }
 
-/// Rings of which one receives: [`Rx`](super::Rx), [`RxV2`](super::RxV2), [`RxTx`](super::RxTx). Sealed.
+/// Rings of which one receives: [`Rx`](super::Rx), [`RxV2`](super::RxV2), [`RxTx`](super::RxTx),
+/// [`RxHalf`](super::RxHalf). Sealed.
 #[diagnostic::on_unimplemented(
     message = "a socket with `{Self}` receives nothing",
     label = "configure it with `Rx`, `RxV2` or `RxTx`"
@@ -72,15 +76,24 @@ pub trait Receives: PacketRings {
     ) -> Receiver<'r, Self::Delivery, G>;
 }
 
-/// Rings of which one transmits: [`Tx`](super::Tx), [`RxTx`](super::RxTx). Sealed.
+/// Rings of which one transmits: [`Tx`](super::Tx), [`RxTx`](super::RxTx), [`TxHalf`](super::TxHalf).
+/// Sealed.
 #[diagnostic::on_unimplemented(
     message = "a socket with `{Self}` has no transmit ring",
     label = "configure it with `Tx` or `RxTx`"
 )]
-pub trait Transmits: PacketRings {
+pub trait Transmits: Rings {
     /// The transmitter of these rings.
     fn transmitter<'t>(bound: &'t mut Self::Bound, fd: BorrowedFd<'t>) -> Transmitter<'t>;
 }
+
+/// Rings of which none transmits, so that the socket can send by copying: [`Rx`](super::Rx),
+/// [`RxV2`](super::RxV2), [`NoRing`](super::NoRing). Sealed.
+#[diagnostic::on_unimplemented(
+    message = "a socket with `{Self}` sends what its transmit ring holds and nothing else",
+    label = "send through its `transmitter`"
+)]
+pub trait Copies: PacketRings {}
 
 /// Binds the socket to an interface and a protocol (host byte order).
 pub(super) fn bind(fd: BorrowedFd<'_>, interface: Interface, protocol: u16) -> Result<(), Error> {

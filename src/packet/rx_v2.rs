@@ -45,11 +45,18 @@ use crate::sys::{MappedRing, RingRequest, Version};
 /// let eth0 = Interface::by_name("eth0")?;
 /// let mut socket = Socket::configure(RxV2::new(FrameGeometry::DEFAULT))?.map()?.bind(eth0)?;
 /// let spin = Duration::from_micros(50);
+/// let (mut receiver, sender) = socket.split();
 /// loop {
-///     while let Some(frame) = socket.next_frame() {
-///         println!("{} bytes", frame.packet().len());
+///     // Sends each packet back to where it came from.
+///     while let Some(mut frame) = receiver.next_frame() {
+///         let packet = frame.data_mut();
+///         if packet.len() >= 14 {
+///             let (to, rest) = packet.split_at_mut(6);
+///             to.swap_with_slice(&mut rest[..6]);
+///             sender.send(&[packet])?;
+///         }
 ///     }
-///     let _ = socket.spin_then_wait(spin, Deadline::NEVER, OnSignal::Continue)?;
+///     let _ = receiver.spin_then_wait(spin, Deadline::NEVER, OnSignal::Continue)?;
 /// }
 /// # }
 /// ```

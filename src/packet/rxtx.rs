@@ -39,6 +39,8 @@ impl Rings for RxTx {
 }
 
 impl PacketRings for RxTx {
+    const TRANSMIT: bool = true;
+
     fn socket_type(&self) -> SocketType {
         self.rx.socket_type()
     }
@@ -127,8 +129,83 @@ pub struct BoundRxTx {
     tx: BoundTx,
 }
 
+/// The receive ring of a socket that was [split](Socket::into_split): of a state, not a value.
+///
+/// It is not [`Rx`], for what is sent through the socket still goes through the transmit ring.
+#[derive(Clone, Copy, Debug)]
+pub enum RxHalf {}
+
+impl Sealed for RxHalf {}
+impl Rings for RxHalf {
+    type Mapped = MappedRx;
+    type Bound = BoundRx;
+}
+
+impl PacketRings for RxHalf {
+    fn configure(&self, _: BorrowedFd<'_>) -> Result<(), Error> {
+        match *self {}
+    }
+
+    fn map(self, _: BorrowedFd<'_>) -> Result<MappedRx, Error> {
+        match self {}
+    }
+
+    fn bind_protocol(mapped: &MappedRx) -> u16 {
+        Rx::bind_protocol(mapped)
+    }
+
+    fn into_bound(mapped: MappedRx, interface: Interface) -> BoundRx {
+        Rx::into_bound(mapped, interface)
+    }
+
+    fn interface(bound: &BoundRx) -> Interface {
+        Rx::interface(bound)
+    }
+
+    fn rebind(bound: &mut BoundRx, fd: BorrowedFd<'_>, interface: Interface) -> Result<(), Error> {
+        Rx::rebind(bound, fd, interface)
+    }
+}
+
+impl Receives for RxHalf {
+    type Delivery = Blocks;
+
+    fn snap_length(&self) -> Option<NonZeroU32> {
+        match *self {}
+    }
+
+    #[inline]
+    fn receiver<'r, G>(
+        bound: &'r mut BoundRx,
+        fd: BorrowedFd<'r>,
+        group: &'r G,
+    ) -> Receiver<'r, Blocks, G> {
+        Rx::receiver(bound, fd, group)
+    }
+}
+
+/// The transmit ring of a socket that was [split](Socket::into_split): of a state, not a value.
+///
+/// It is not [`Tx`]: which interface the socket is bound to is the receiving half's to change and to
+/// tell.
+#[derive(Clone, Copy, Debug)]
+pub enum TxHalf {}
+
+impl Sealed for TxHalf {}
+impl Rings for TxHalf {
+    type Mapped = MappedTx;
+    type Bound = BoundTx;
+}
+
+impl Transmits for TxHalf {
+    #[inline]
+    fn transmitter<'t>(bound: &'t mut BoundTx, fd: BorrowedFd<'t>) -> Transmitter<'t> {
+        Tx::transmitter(bound, fd)
+    }
+}
+
 /// The receiving and the transmitting part of one socket, each with its own ring.
-pub type Halves<G = Alone> = (Socket<Bound<Rx, G>>, Socket<Bound<Tx, G>>);
+pub type Halves<G = Alone> = (Socket<Bound<RxHalf, G>>, Socket<Bound<TxHalf, G>>);
 
 impl<G> Socket<Bound<RxTx, G>> {
     /// Both halves at once, for as long as the socket is borrowed: a received packet and a frame to
@@ -146,8 +223,7 @@ impl<G> Socket<Bound<RxTx, G>> {
     ///
     /// Each unmaps its own ring and closes its own descriptor of the one socket, which lives until both
     /// are gone. `fcntl(F_DUPFD_CLOEXEC)`. Binding the receiving half to another interface moves the
-    /// transmitting half too, and one that has joined a fanout group alone leaves the other unable to be
-    /// bound again (EINVAL): join before. Link state and statistics belong to the receiving half; the transmitting
+    /// transmitting half too. Link state, statistics and joining a fanout group belong to the receiving half; the transmitting
     /// half learns of the link where it [kicks](Transmitter::kick).
     ///
     /// # Errors

@@ -25,7 +25,7 @@ use crate::wait::{Deadline, OnSignal, Wake};
 /// | [`Bound<_, Member>`](Bound) | the same; receives a share of what a fanout group receives | [`join_fanout`](Self::join_fanout) |
 ///
 /// Which rings it has, the state's parameter says: [`Rx`](super::Rx), [`RxV2`](super::RxV2),
-/// [`Tx`](super::Tx), [`RxTx`](super::RxTx).
+/// [`Tx`](super::Tx), [`RxTx`](super::RxTx) and its halves, or [`NoRing`](super::NoRing).
 ///
 /// Needs Linux 3.2, and CAP_NET_RAW in the user namespace that owns the network namespace.
 #[derive(Debug)]
@@ -197,12 +197,6 @@ impl<R: PacketRings, G> Socket<Bound<R, G>> {
     pub fn interface(&self) -> Interface {
         R::interface(&self.state.rings)
     }
-
-    /// What the state holds, to be borrowed together.
-    pub(super) fn parts(&mut self) -> (&mut R::Bound, BorrowedFd<'_>, &G) {
-        let state = &mut self.state;
-        (&mut state.rings, state.fd.as_fd(), &state.group)
-    }
 }
 
 impl<R: PacketRings> Socket<Bound<R>> {
@@ -214,6 +208,19 @@ impl<R: PacketRings> Socket<Bound<R>> {
     /// As [`Receiver::rebind`].
     pub fn rebind(&mut self, interface: Interface) -> Result<(), Error> {
         R::rebind(&mut self.state.rings, self.state.fd.as_fd(), interface)
+    }
+}
+
+impl<R: Rings, G> Socket<Bound<R, G>> {
+    /// The descriptor.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.state.fd.as_fd()
+    }
+
+    /// What the state holds, to be borrowed together.
+    pub(super) fn parts(&mut self) -> (&mut R::Bound, BorrowedFd<'_>, &G) {
+        let state = &mut self.state;
+        (&mut state.rings, state.fd.as_fd(), &state.group)
     }
 }
 

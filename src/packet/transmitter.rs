@@ -36,7 +36,8 @@ impl State {
 pub struct Completion {
     /// The frame's number, from 0, in the order in which frames were handed over.
     pub frame: u64,
-    /// When it was sent, where the kernel or the interface stamps frames.
+    /// When it was sent, where the kernel or the interface has stamped it: see
+    /// [`timestamp`](super::Socket::timestamp).
     pub timestamp: Option<Timestamp>,
 }
 
@@ -44,7 +45,8 @@ pub struct Completion {
 ///
 /// Frames are handed over one by one and sent in the order of the ring by the next
 /// [`kick`](Self::kick). Whoever fills frames also kicks: `&mut` sees to it, for the kernel reads what
-/// a frame holds without a barrier of its own.
+/// a frame holds without a barrier of its own. What becomes of frames where others send on the
+/// descriptor meanwhile, [`TxRing`] says; memory stays safe.
 #[derive(Debug)]
 pub struct Transmitter<'t> {
     ring: &'t mut TxRing,
@@ -80,6 +82,33 @@ impl<'t> Transmitter<'t> {
     /// [recalled](Self::recall); any other stays queued and goes out with a later kick.
     #[doc(alias = "sendto")]
     pub fn kick(&mut self) -> Result<u32, Error> {
+        self.kick_by(sys::send_ring)
+    }
+
+    /// [`kick`](Self::kick)s with the time at which all frames of this kick are to leave, counted from the
+    /// start of the clock that [`Tx::transmit_times`](super::Tx::transmit_times) chose. The kernel's limit
+    /// is 584 years.
+    ///
+    /// One `sendmsg` with `SCM_TXTIME`. The time is a wish to the interface's queueing discipline: `fq` and
+    /// `etf` keep it, or the hardware that `etf` hands it to, and all others send at once. Frames that this
+    /// kick does not take, as where the send buffer is full, go at the next kick's time; kicks that
+    /// [`wait`](Self::wait) and [`drain`](Self::drain) make have none. That frames leave at their time no
+    /// test shows here: it takes one of these disciplines; that the kernel has the time, one does.
+    ///
+    /// # Errors
+    ///
+    /// As [`kick`](Self::kick). [`Error::System`] with [`Operation::Kick`] and EINVAL where the ring was made
+    /// without [`Tx::transmit_times`](super::Tx::transmit_times).
+    #[doc(alias = "SCM_TXTIME")]
+    pub fn kick_at(&mut self, time: Duration) -> Result<u32, Error> {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.kick_by(|fd| sys::send_ring_at(fd, nanoseconds))
+    }
+
+    fn kick_by(
+        &mut self,
+        send: impl FnOnce(BorrowedFd<'_>) -> Result<(), Errno>,
+    ) -> Result<u32, Error> {
         self.ring.look();
         let Some(head) = self.ring.head() else {
             return Ok(0);
@@ -87,7 +116,7 @@ impl<'t> Transmitter<'t> {
         if head.refused {
             return Err(Error::unsent(head.number, self.state.refusal));
         }
-        let sent = sys::send_ring(self.fd);
+        let sent = send(self.fd);
         let queued = self.ring.queued();
         self.ring.look();
         let taken = queued - self.ring.queued();
@@ -95,14 +124,14 @@ impl<'t> Transmitter<'t> {
         match (sent, stopped_at) {
             // The send buffer is full, or a signal came first: nothing is wrong with the frame.
             (Ok(()) | Err(Errno::AGAIN | Errno::INTR), _) => Ok(taken),
-            (Err(errno), Some(head)) => {
+            (Err(errno), Some(head)) if head.refused || !of_a_frame_alone(errno) => {
                 if head.refused {
                     self.state.refusal = errno;
                 }
                 Err(Error::unsent(head.number, errno))
             }
             // The error is of none of our frames.
-            (Err(errno), None) => Err(Error::System {
+            (Err(errno), _) => Err(Error::System {
                 operation: Operation::Kick,
                 errno,
             }),
@@ -112,7 +141,8 @@ impl<'t> Transmitter<'t> {
     /// The frame at which the kernel stopped because it cannot be sent as it is; `None` where there is
     /// none.
     ///
-    /// It holds what it was sent with. Mend it and send it again: it goes out in its old place.
+    /// It holds the bytes that it was sent with, and no vnet header. Mend it and send it again: it goes out in its
+    /// old place.
     pub fn refused(&mut self) -> Option<TxFrame<'_>> {
         let format = self.state.format;
         self.ring.refused().map(|guard| TxFrame::new(guard, format))
@@ -120,8 +150,15 @@ impl<'t> Transmitter<'t> {
 
     /// Takes back the frames that the kernel has not taken, the refused one among them, and says how
     /// many. The next reserved frame has the number of the first of them.
+    ///
+    /// One `sendto`, where there are any, which finds none to send: it outwaits calls that others make on
+    /// the descriptor, which keep the frame that they were about to take.
     pub fn recall(&mut self) -> u32 {
-        self.ring.recall()
+        let fd = self.fd;
+        self.ring.recall(|| {
+            // Whatever it says: it was to send nothing.
+            let _ = sys::send_ring(fd);
+        })
     }
 
     /// The next frame that came back, in the order in which they were sent; `None` where the oldest is
@@ -243,6 +280,11 @@ impl<'t> Transmitter<'t> {
     pub fn fd(&self) -> BorrowedFd<'t> {
         self.fd
     }
+}
+
+/// Whether an error stands for what is wrong with a frame, which the kernel then marks as refused.
+fn of_a_frame_alone(errno: Errno) -> bool {
+    matches!(errno, Errno::INVAL | Errno::MSGSIZE)
 }
 
 /// Sleeps that grow longer.

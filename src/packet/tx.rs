@@ -1,5 +1,6 @@
 //! The transmit ring: what is wanted, and what each state of the socket holds of it.
 
+use linux_raw_sys::general;
 use rustix::fd::BorrowedFd;
 
 use super::rings::{PacketRings, Request, Transmits, bind, make};
@@ -21,12 +22,22 @@ pub enum Refusal {
     Skip,
 }
 
+/// The clock that [`Transmitter::kick_at`] reads its time by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TxClock {
+    /// `CLOCK_MONOTONIC`: of the queueing discipline `fq`.
+    Monotonic = general::CLOCK_MONOTONIC as isize,
+    /// `CLOCK_TAI`: of the queueing discipline `etf`. Needs CAP_NET_ADMIN.
+    Tai = general::CLOCK_TAI as isize,
+}
+
 /// A transmit ring that is wanted: the value that a socket is configured with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tx {
     geometry: FrameGeometry,
     refusal: Refusal,
     format: Format,
+    clock: Option<TxClock>,
 }
 
 impl Tx {
@@ -37,6 +48,7 @@ impl Tx {
             geometry,
             refusal: Refusal::Stop,
             format: Format::PLAIN,
+            clock: None,
         }
     }
 
@@ -74,6 +86,15 @@ impl Tx {
         self.format.vnet_header.into()
     }
 
+    /// Lets frames be sent at a time of this clock: [`Transmitter::kick_at`]. `setsockopt(SO_TXTIME)`,
+    /// Linux 4.19.
+    #[doc(alias = "SO_TXTIME")]
+    #[must_use]
+    pub const fn transmit_times(mut self, clock: TxClock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
     fn request(&self) -> RingRequest {
         let geometry = &self.geometry;
         RingRequest {
@@ -109,6 +130,8 @@ impl Rings for Tx {
 }
 
 impl PacketRings for Tx {
+    const TRANSMIT: bool = true;
+
     fn configure(&self, fd: BorrowedFd<'_>) -> Result<(), Error> {
         if self.refusal == Refusal::Skip {
             sys::skip_refused_frames(fd).map_err(Error::system(Operation::SetLoss))?;
@@ -118,6 +141,10 @@ impl PacketRings for Tx {
         }
         if self.format.vnet_header != 0 {
             sys::packets_have_vnet_headers(fd).map_err(Error::system(Operation::SetVnetHeader))?;
+        }
+        if let Some(clock) = self.clock {
+            sys::set_transmit_times(fd, clock as i32)
+                .map_err(Error::system(Operation::SetTransmitTimes))?;
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use super::rings::bind;
 use super::statistics::{Statistics, Sums};
 use crate::error::{Error, Operation};
 use crate::handoff::Slots;
+use crate::sys::timestamp;
 use crate::wait::{Deadline, OnSignal, Wake};
 
 /// How often a link that is down is looked at: the kernel does not say when it goes away for good.
@@ -158,12 +159,16 @@ impl Watch {
             if heard.contains(PollFlags::ERR) || self.link.is_latched() {
                 self.link.look(fd)?;
             }
+            // What else keeps POLLERR up are stamps of sent frames; they were read off the ring.
+            let emptied = heard.contains(PollFlags::ERR)
+                && !self.link.is_latched()
+                && timestamp::empty_error_queue(fd);
             if expired && !ring.is_ready() {
                 self.link.state()?;
                 return Ok(Wake::TimedOut);
             }
             // A block that we hold keeps POLLIN up; POLLERR can stay up for what SO_ERROR does not tell.
-            turn = if heard.is_empty() {
+            turn = if heard.is_empty() || emptied {
                 Turn::Listen
             } else {
                 Turn::Nap

@@ -21,13 +21,13 @@ pub(crate) use fanout::{
 pub(crate) use filter::{attach_ebpf, attach_filter, detach_filter, lock_filter, wait_for_readers};
 pub(crate) use mapping::Mapping;
 pub(crate) use namespace::open_in;
-pub(crate) use packet::{bind, bound_interface, duplicate, open, send_ring};
+pub(crate) use packet::{bind, bound_interface, duplicate, open, send_ring, send_ring_at};
 #[cfg(feature = "alloc")]
 pub use ring::Owner;
 pub(crate) use ring::{MappedRing, MappedTxRing};
 pub(crate) use sockopt::{
     MembershipRequest, RingRequest, Version, add_membership, bypass_qdisc, drop_membership,
     frames_have_offsets, ignore_outgoing, origdev, packets_have_vnet_headers, set_reserve,
-    set_rx_ring, set_tx_ring, set_version, skip_refused_frames, statistics,
+    set_rx_ring, set_transmit_times, set_tx_ring, set_version, skip_refused_frames, statistics,
 };
 pub(crate) use version::header_length;

@@ -4,11 +4,17 @@
 //!
 //! [`LinkAddress`] is the kernel's `struct sockaddr_ll`, 20 bytes without padding.
 
+use core::mem::MaybeUninit;
+
 use linux_raw_sys::if_packet::sockaddr_ll;
+use rustix::cmsg_space;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::addr::{SocketAddrArg, SocketAddrLen, SocketAddrOpaque};
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, getsockname, socket_with};
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    getsockname, sendmsg, socket_with,
+};
 use static_assertions::const_assert_eq;
 
 /// A `struct sockaddr_ll` as an argument.
@@ -49,6 +55,14 @@ pub(crate) fn bind(fd: BorrowedFd<'_>, interface: i32, protocol: u16) -> Result<
 /// `sendto` without bytes or address: the kernel sends what the transmit ring holds, and waits for nothing.
 pub(crate) fn send_ring(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     rustix::net::send(fd, &[], SendFlags::DONTWAIT).map(drop)
+}
+
+/// The same, at a time in nanoseconds: `sendmsg` with `SCM_TXTIME`.
+pub(crate) fn send_ring_at(fd: BorrowedFd<'_>, time: u64) -> Result<(), Errno> {
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(TxTime(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    control.push(SendAncillaryMessage::TxTime(time));
+    sendmsg(fd, &[], &mut control, SendFlags::DONTWAIT).map(drop)
 }
 
 /// The index of the bound interface; -1 once that interface is gone.

@@ -9,6 +9,7 @@
 use core::ffi::c_int;
 
 use linux_raw_sys::if_packet as raw;
+use linux_raw_sys::net::{SO_TXTIME, SOL_SOCKET, sock_txtime};
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 use syscalls::{Sysno, syscall};
@@ -27,6 +28,7 @@ impl OptionValue for c_int {}
 impl OptionValue for u32 {}
 impl OptionValue for RingRequest {}
 impl OptionValue for MembershipRequest {}
+impl OptionValue for sock_txtime {}
 
 /// `setsockopt(fd, SOL_PACKET, name, value)`.
 pub(super) fn set<T: OptionValue>(fd: BorrowedFd<'_>, name: u32, value: &T) -> Result<(), Errno> {
@@ -128,6 +130,15 @@ pub(crate) fn packets_have_vnet_headers(fd: BorrowedFd<'_>) -> Result<(), Errno>
 /// `PACKET_QDISC_BYPASS`: packets go to the driver directly.
 pub(crate) fn bypass_qdisc(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     set(fd, raw::PACKET_QDISC_BYPASS, &1_u32)
+}
+
+/// `SO_TXTIME`: each call that sends may say when, by this clock.
+pub(crate) fn set_transmit_times(fd: BorrowedFd<'_>, clock: c_int) -> Result<(), Errno> {
+    let value = sock_txtime {
+        clockid: clock,
+        flags: 0,
+    };
+    set_at(fd, SOL_SOCKET, SO_TXTIME, &value)
 }
 
 /// `PACKET_ADD_MEMBERSHIP`.

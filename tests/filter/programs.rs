@@ -5,7 +5,6 @@ use packet_ring::bpf::{
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::select;
 
 /// Every ancillary load whose value does not change from run to run.
 pub(crate) const ANCILLARY: [Ancillary; 14] = [
@@ -25,12 +24,26 @@ pub(crate) const ANCILLARY: [Ancillary; 14] = [
     Ancillary::VlanTpid,
 ];
 
-/// Numbers near the limits that some rule or some width has, and others.
-fn number() -> impl Strategy<Value = u32> {
-    prop_oneof![
-        0..40_u32,
-        any::<u8>().prop_map(u32::from),
-        select(vec![
+/// Numbers out of a seed. A strategy for each part of a statement would take far longer to make one.
+struct Dice(u64);
+
+impl Dice {
+    /// A number below `count`.
+    fn roll(&mut self, count: u32) -> u32 {
+        // SplitMix64, of which the high half is taken.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (((mixed >> 32) * u64::from(count)) >> 32) as u32
+    }
+
+    fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.roll(of.len() as u32) as usize]
+    }
+
+    /// A number near the limits that some rule or some width has, or another.
+    fn number(&mut self) -> u32 {
+        const WIDTHS: [u32; 9] = [
             0x7f,
             0x80,
             0xff,
@@ -39,87 +52,94 @@ fn number() -> impl Strategy<Value = u32> {
             0xffff,
             0x7fff_ffff,
             0x8000_0000,
-            u32::MAX
-        ]),
-        (0..80_u32).prop_map(|k| SKF_AD_OFF - 8 + k),
-        (0..80_u32).prop_map(|k| SKF_NET_OFF - 8 + k),
-        (0..80_u32).prop_map(|k| SKF_LL_OFF - 8 + k),
-        any::<u32>(),
-    ]
-}
+            u32::MAX,
+        ];
+        match self.roll(7) {
+            0 => self.roll(40),
+            1 => self.roll(256),
+            2 => self.one_of(&WIDTHS),
+            3 => SKF_AD_OFF - 8 + self.roll(80),
+            4 => SKF_NET_OFF - 8 + self.roll(80),
+            5 => SKF_LL_OFF - 8 + self.roll(80),
+            _ => self.roll(u32::MAX),
+        }
+    }
 
-/// Offsets that mostly lie in a packet.
-fn offset() -> impl Strategy<Value = u32> {
-    prop_oneof![
-        8 => 0..260_u32,
-        2 => (0..260_u32).prop_map(|k| SKF_NET_OFF + k),
-        1 => 250..700_u32,
-        1 => number(),
-    ]
-}
+    /// An offset that mostly lies in a packet.
+    fn offset(&mut self) -> u32 {
+        match self.roll(12) {
+            0..8 => self.roll(260),
+            8 | 9 => SKF_NET_OFF + self.roll(260),
+            10 => 250 + self.roll(450),
+            _ => self.number(),
+        }
+    }
 
-fn source() -> impl Strategy<Value = Source> {
-    prop_oneof![number().prop_map(Source::K), Just(Source::X)]
-}
+    fn source(&mut self) -> Source {
+        match self.roll(2) {
+            0 => Source::X,
+            _ => Source::K(self.number()),
+        }
+    }
 
-fn size() -> impl Strategy<Value = Size> {
-    select(vec![Size::W, Size::H, Size::B])
-}
+    fn size(&mut self) -> Size {
+        self.one_of(&[Size::W, Size::H, Size::B])
+    }
 
-/// A comparison that skips a little.
-fn comparison() -> impl Strategy<Value = Statement> {
-    let kinds = select(vec![
-        Statement::Jeq as fn(Source, u8, u8) -> Statement,
-        Statement::Jgt,
-        Statement::Jge,
-        Statement::Jset,
-    ]);
-    (kinds, source(), 0..4_u8, 0..4_u8).prop_map(|(kind, source, yes, no)| kind(source, yes, no))
-}
+    fn skip(&mut self) -> u8 {
+        let most = self.one_of(&[6, 6, 6, 256]);
+        self.roll(most) as u8
+    }
 
-fn arithmetic() -> impl Strategy<Value = Statement> {
-    let kinds = select(vec![
-        Statement::Add as fn(Source) -> Statement,
-        Statement::Sub,
-        Statement::Mul,
-        Statement::Div,
-        Statement::Mod,
-        Statement::And,
-        Statement::Or,
-        Statement::Xor,
-        Statement::Lsh,
-        Statement::Rsh,
-    ]);
-    (kinds, source()).prop_map(|(kind, source)| kind(source))
+    fn statement(&mut self) -> Statement {
+        use Statement as S;
+        const ARITHMETIC: [fn(Source) -> Statement; 10] = [
+            S::Add,
+            S::Sub,
+            S::Mul,
+            S::Div,
+            S::Mod,
+            S::And,
+            S::Or,
+            S::Xor,
+            S::Lsh,
+            S::Rsh,
+        ];
+        const COMPARISON: [fn(Source, u8, u8) -> Statement; 4] = [S::Jeq, S::Jgt, S::Jge, S::Jset];
+        match self.roll(37) {
+            0..4 => S::LdAbs(self.size(), self.offset()),
+            4..6 => S::LdInd(self.size(), self.offset()),
+            6..9 => S::LdAd(self.one_of(&ANCILLARY)),
+            9 => self.one_of(&[S::LdLen, S::LdxLen, S::Neg, S::Tax, S::Txa, S::RetA]),
+            10..12 => S::LdImm(self.number()),
+            12..14 => S::LdxImm(self.number()),
+            14 => S::LdxMsh(self.offset()),
+            15..17 => S::LdMem(self.roll(17)),
+            17..19 => S::LdxMem(self.roll(17)),
+            19..22 => S::St(self.roll(17)),
+            22..25 => S::Stx(self.roll(17)),
+            25..31 => self.one_of(&ARITHMETIC)(self.source()),
+            31..35 => self.one_of(&COMPARISON)(self.source(), self.skip(), self.skip()),
+            35 => S::Ja(self.roll(5)),
+            _ => S::RetK(self.number()),
+        }
+    }
+
+    fn instruction(&mut self) -> Instruction {
+        let codes = self.one_of(&[0x100, 0x100, 0x100, 0x100, 0x1_0000]);
+        let code = self.roll(codes) as u16;
+        Instruction::new(code, self.skip(), self.skip(), self.number())
+    }
 }
 
 /// A statement of any kind; rules that concern its surroundings, or its numbers, may be broken.
 pub(crate) fn statement() -> impl Strategy<Value = Statement> {
-    use Statement as S;
-    prop_oneof![
-        4 => (size(), offset()).prop_map(|(size, k)| S::LdAbs(size, k)),
-        2 => (size(), offset()).prop_map(|(size, k)| S::LdInd(size, k)),
-        3 => select(ANCILLARY.to_vec()).prop_map(S::LdAd),
-        1 => select(vec![S::LdLen, S::LdxLen, S::Neg, S::Tax, S::Txa, S::RetA]),
-        2 => number().prop_map(S::LdImm),
-        2 => number().prop_map(S::LdxImm),
-        1 => offset().prop_map(S::LdxMsh),
-        2 => (0..17_u32).prop_map(S::LdMem),
-        2 => (0..17_u32).prop_map(S::LdxMem),
-        3 => (0..17_u32).prop_map(S::St),
-        3 => (0..17_u32).prop_map(S::Stx),
-        8 => arithmetic(),
-        5 => comparison(),
-        1 => (0..5_u32).prop_map(S::Ja),
-        1 => number().prop_map(S::RetK),
-    ]
+    any::<u64>().prop_map(|seed| Dice(seed).statement())
 }
 
 /// Any four numbers, the code mostly one that looks like a code.
 pub(crate) fn instruction() -> impl Strategy<Value = Instruction> {
-    let code = prop_oneof![4 => 0..256_u16, 1 => any::<u16>()];
-    (code, 0..6_u8, 0..6_u8, number())
-        .prop_map(|(code, yes, no, k)| Instruction::new(code, yes, no, k))
+    any::<u64>().prop_map(|seed| Dice(seed).instruction())
 }
 
 /// Instructions of which each obeys the rules, and that end; words of scratch memory may still be
@@ -221,29 +241,26 @@ pub(crate) fn shown(program: &[Instruction]) -> Vec<Instruction> {
     shown
 }
 
-/// A packet: noise, or a list of netlink attributes.
+/// A packet: noise, small numbers, or a list of netlink attributes.
 pub(crate) fn packet() -> impl Strategy<Value = Vec<u8>> {
-    let attribute =
-        (0..6_u16, 0..4_u16, 0..8_usize, any::<u8>()).prop_map(|(kind, flags, len, fill)| {
-            let mut bytes = (4 + len as u16).to_ne_bytes().to_vec();
-            bytes.extend((kind | flags << 14).to_ne_bytes());
-            bytes.extend((0..len).map(|at| fill.wrapping_mul(at as u8)));
-            bytes.resize(bytes.len().next_multiple_of(4), 0);
-            bytes
-        });
-    // By a seed: a byte by itself takes too long to be made.
-    let noise = |lens, below: u64| {
-        (lens, any::<u64>()).prop_map(move |(len, seed): (usize, u64)| {
-            (1..=len as u64)
-                .map(|at| (seed.wrapping_mul(at * 2 + 1) >> 32) % below)
-                .map(|byte| byte as u8)
-                .collect()
-        })
-    };
-    prop_oneof![
-        2 => noise(257..600_usize, 256),
-        1 => noise(0..300_usize, 256),
-        1 => noise(257..400_usize, 12),
-        1 => vec(attribute, 30..60).prop_map(|list| list.concat()),
-    ]
+    any::<u64>().prop_map(|seed| {
+        let mut dice = Dice(seed);
+        let (len, below) = match dice.roll(5) {
+            0 | 1 => (257 + dice.roll(340), 256),
+            2 => (dice.roll(300), 256),
+            3 => (257 + dice.roll(140), 12),
+            _ => return (0..60).flat_map(|_| attribute(&mut dice)).collect(),
+        };
+        (0..len).map(|_| dice.roll(below) as u8).collect()
+    })
+}
+
+/// A netlink attribute with up to eight bytes, and what it takes to the next.
+fn attribute(dice: &mut Dice) -> Vec<u8> {
+    let (len, kind, flags) = (dice.roll(8), dice.roll(6), dice.roll(4));
+    let mut bytes = (4 + len as u16).to_ne_bytes().to_vec();
+    bytes.extend((kind as u16 | (flags as u16) << 14).to_ne_bytes());
+    bytes.extend((0..len).map(|_| dice.roll(8) as u8));
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
 }

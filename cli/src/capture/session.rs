@@ -9,6 +9,7 @@ use packet_ring::handoff::Slots;
 use packet_ring::packet::{self, Block, BlockStatus, Packet, Receiver};
 use packet_ring::{Deadline, Error, OnSignal, Wake};
 
+use super::counts::{Counts, Worker};
 use super::sink::Sink;
 use super::{failure, frame_of, now};
 use crate::exit::Failure;
@@ -26,6 +27,7 @@ const LAST_BLOCKS: Duration = Duration::from_millis(100);
 /// The state of a capture.
 pub(super) struct Session<'p> {
     plan: &'p Plan,
+    worker: Worker,
     /// Whether each block's packets are written out at once: `-U`.
     unbuffered: bool,
     /// How long packets may gather after a wake-up that brought some.
@@ -36,6 +38,8 @@ pub(super) struct Session<'p> {
     started: Instant,
     start: Duration,
     captured: u64,
+    /// Packets that the kernel has counted and that are not part of the capture.
+    early: u64,
     /// The capture ends when it has this many packets.
     limit: u64,
     /// The end was asked for, and comes at the latest then.
@@ -83,6 +87,7 @@ const END: Turn = Ok(ControlFlow::Break(()));
 impl<'p> Session<'p> {
     pub(super) fn new(
         plan: &'p Plan,
+        worker: Worker,
         unbuffered: bool,
         gather: Duration,
         signals: Signals,
@@ -91,6 +96,7 @@ impl<'p> Session<'p> {
     ) -> Self {
         Self {
             plan,
+            worker,
             unbuffered,
             gather,
             signals,
@@ -99,6 +105,7 @@ impl<'p> Session<'p> {
             started: Instant::now(),
             start: now(),
             captured: 0,
+            early: 0,
             limit: plan.stop.packets.unwrap_or(u64::MAX),
             ending: None,
             link: Link::Up,
@@ -106,31 +113,33 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// Captures to the end, closes the output and prints the summary.
-    pub(super) fn run(mut self, receiver: &mut Receiver<'_>) -> Result<(), Failure> {
+    /// Counts without so many packets that came before the capture began.
+    pub(super) fn without(mut self, early: u64) -> Self {
+        self.early = early;
+        self
+    }
+
+    /// Captures to the end and closes the output; returns what was counted until then.
+    pub(super) fn run<G>(
+        mut self,
+        receiver: &mut Receiver<'_, G>,
+    ) -> (Counts, Result<(), Failure>) {
         let ended = self.turns(receiver);
         self.progress.clear();
-        let statistics = receiver.statistics().unwrap_or_default();
+        let statistics = self.statistics(receiver).unwrap_or_default();
         let closed = self
             .sink
             .close(&self.totals(&statistics))
             .map_err(Broken::from);
-        let said = format!(
-            "{}",
-            Counts {
-                captured: self.captured,
-                statistics
-            }
-        );
-        eprintln!("{}", said.replace(", ", "\n"));
-        match ended.and(closed) {
+        let outcome = match ended.and(closed) {
             Ok(()) | Err(Broken::Pipe) => Ok(()),
             Err(Broken::Output(error)) => Err(Failure::io("cannot write", &error)),
             Err(Broken::Ring(error)) => Err(failure(error, &self.plan.interface.name)),
-        }
+        };
+        (self.counts(&statistics), outcome)
     }
 
-    fn turns(&mut self, receiver: &mut Receiver<'_>) -> Result<(), Broken> {
+    fn turns<G>(&mut self, receiver: &mut Receiver<'_, G>) -> Result<(), Broken> {
         loop {
             let before = self.captured;
             if self.blocks(receiver)?.is_break() || self.between(receiver)?.is_break() {
@@ -164,7 +173,7 @@ impl<'p> Session<'p> {
     }
 
     /// Writes every block that is ready.
-    fn blocks(&mut self, receiver: &mut Receiver<'_>) -> Turn {
+    fn blocks<G>(&mut self, receiver: &mut Receiver<'_, G>) -> Turn {
         while let Some(block) = receiver.next_block() {
             if self.block(&block, receiver)?.is_break() {
                 return END;
@@ -180,11 +189,11 @@ impl<'p> Session<'p> {
         ON
     }
 
-    fn block(&mut self, block: &Block<&Slots>, receiver: &mut Receiver<'_>) -> Turn {
+    fn block<G>(&mut self, block: &Block<&Slots>, receiver: &mut Receiver<'_, G>) -> Turn {
         // The kernel marks the first block that it ends after a loss, so the loss lies before the block's packets.
         let mut drops = None;
         if block.status().contains(BlockStatus::LOSING) {
-            let dropped = receiver.statistics()?.drops;
+            let dropped = self.statistics(receiver)?.drops;
             drops = Some(dropped - core::mem::replace(&mut self.told_drops, dropped))
                 .filter(|&drops| drops > 0);
         }
@@ -200,11 +209,11 @@ impl<'p> Session<'p> {
     }
 
     #[inline(always)]
-    fn packet(
+    fn packet<G>(
         &mut self,
         packet: &Packet<'_>,
         drops: Option<u64>,
-        receiver: &mut Receiver<'_>,
+        receiver: &mut Receiver<'_, G>,
     ) -> Turn {
         self.sink.packet(&frame_of(packet), drops)?;
         self.captured += 1;
@@ -218,16 +227,10 @@ impl<'p> Session<'p> {
     }
 
     /// What is looked at once a block and at every wake-up: signals, times, the counter.
-    fn between(&mut self, receiver: &mut Receiver<'_>) -> Turn {
+    fn between<G>(&mut self, receiver: &mut Receiver<'_, G>) -> Turn {
         if self.signals.take_report() {
-            let statistics = receiver.statistics()?;
-            eprintln!(
-                "{}",
-                Counts {
-                    captured: self.captured,
-                    statistics
-                }
-            );
+            let statistics = self.statistics(receiver)?;
+            eprintln!("{}{}", self.worker, self.counts(&statistics));
         }
         if self.progress.is_due() {
             let bytes = self.sink.output().map_or(0, |output| output.len());
@@ -254,16 +257,16 @@ impl<'p> Session<'p> {
     }
 
     /// From here on only those packets count that the kernel has received already.
-    fn begin_the_end(&mut self, receiver: &mut Receiver<'_>) -> Turn {
-        let statistics = receiver.statistics()?;
+    fn begin_the_end<G>(&mut self, receiver: &mut Receiver<'_, G>) -> Turn {
+        let statistics = self.statistics(receiver)?;
         self.limit = self.limit.min(statistics.packets - statistics.drops);
         self.ending = Some(Instant::now() + LAST_BLOCKS);
         if self.captured >= self.limit { END } else { ON }
     }
 
     #[cold]
-    fn end_file(&mut self, receiver: &mut Receiver<'_>) -> Turn {
-        let totals = self.totals(&receiver.statistics()?);
+    fn end_file<G>(&mut self, receiver: &mut Receiver<'_, G>) -> Turn {
+        let totals = self.totals(&self.statistics(receiver)?);
         let Some(output) = self.sink.output() else {
             return ON;
         };
@@ -293,7 +296,7 @@ impl<'p> Session<'p> {
     }
 
     fn link_is(&mut self, link: Link) {
-        if self.link != link {
+        if self.link != link && self.worker.speaks_for_all() {
             let name = &self.plan.interface.name;
             match link {
                 Link::Down => eprintln!("{name} is down: waiting until it is up"),
@@ -301,6 +304,21 @@ impl<'p> Session<'p> {
             }
         }
         self.link = link;
+    }
+
+    /// What the kernel counted of this capture.
+    fn statistics<G>(&self, receiver: &mut Receiver<'_, G>) -> Result<packet::Statistics, Error> {
+        let mut statistics = receiver.statistics()?;
+        statistics.packets = statistics.packets.saturating_sub(self.early);
+        Ok(statistics)
+    }
+
+    fn counts(&self, statistics: &packet::Statistics) -> Counts {
+        Counts {
+            captured: self.captured,
+            received: statistics.packets,
+            dropped: statistics.drops,
+        }
     }
 
     fn totals(&self, statistics: &packet::Statistics) -> Statistics {
@@ -317,25 +335,5 @@ impl<'p> Session<'p> {
             dropped: statistics.drops,
             delivered: self.captured,
         }
-    }
-}
-
-/// tcpdump's three counts, in its words.
-struct Counts {
-    captured: u64,
-    statistics: packet::Statistics,
-}
-
-impl core::fmt::Display for Counts {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let packets = |count| if count == 1 { "packet" } else { "packets" };
-        let (captured, received, dropped) = (
-            self.captured,
-            self.statistics.packets,
-            self.statistics.drops,
-        );
-        write!(f, "{captured} {} captured, ", packets(captured))?;
-        write!(f, "{received} {} received by filter, ", packets(received))?;
-        write!(f, "{dropped} {} dropped by kernel", packets(dropped))
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Stdout, Write};
 
 use crate::exit::Failure;
-use crate::files::Output;
+use crate::files::{Output, of_worker};
 use crate::frame::Frame;
 use crate::interfaces::LinkType;
 use crate::json;
@@ -23,13 +23,15 @@ pub(super) enum Sink {
 }
 
 impl Sink {
-    pub(super) fn open(plan: &Plan) -> Result<Self, Failure> {
+    /// The plan's, or a worker's part of it.
+    pub(super) fn open(plan: &Plan, worker: Option<u16>) -> Result<Self, Failure> {
         let stdout = || BufWriter::with_capacity(LINES, io::stdout());
         Ok(match &plan.target {
             Target::File(path, format) => {
                 let interface = describe(plan);
                 let size = plan.stop.file_size;
-                let output = Output::create(path, *format, plan.rotation, size, interface)?;
+                let path = worker.map_or_else(|| path.clone(), |worker| of_worker(path, worker));
+                let output = Output::create(&path, *format, plan.rotation, size, interface)?;
                 Self::File(Box::new(output))
             }
             Target::Lines(style, link_level) => {

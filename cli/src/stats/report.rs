@@ -51,7 +51,7 @@ impl fmt::Display for Report {
         write!(f, "{} ({}), {elapsed:.1} s", self.interface, self.state)?;
         write!(
             f,
-            "\n{:24}{:>12}{:>14}{:>14}{:>10}{:>10}",
+            "\n{:32}{:>12}{:>14}{:>14}{:>10}{:>10}",
             "", "packets/s", "bits/s", "bytes/packet", "errors", "drops"
         )?;
         for (name, traffic, so_far) in [
@@ -75,7 +75,7 @@ impl fmt::Display for Report {
             .split_at_checked(ROWS)
             .unwrap_or((&ring.protocols, &[]));
         for protocol in shown {
-            let name = format!("  {:3} {}", protocol.direction.name(), protocol.kind);
+            let name = format!("  {:10}{}", protocol.direction, protocol.kind);
             self.row(f, &name, protocol.count)?;
         }
         if !others.is_empty() {
@@ -96,7 +96,7 @@ impl Report {
             .bytes
             .checked_div(count.packets)
             .map_or("-".to_owned(), |mean| mean.to_string());
-        write!(f, "\n{name:24}{packets:>12.0}{bits:>14}{mean:>14}")
+        write!(f, "\n{name:32}{packets:>12.0}{bits:>14}{mean:>14}")
     }
 }
 

@@ -43,14 +43,7 @@ struct Tally {
     /// Packets since the beginning.
     seen: u64,
     /// Since they were last taken.
-    kinds: BTreeMap<(Kind, Direction), Count>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Direction {
-    In,
-    Out,
+    kinds: BTreeMap<(Kind, Way), Count>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -85,7 +78,8 @@ pub(super) struct Seen {
 
 #[derive(Debug, Serialize)]
 pub(super) struct Protocol {
-    pub(super) direction: Direction,
+    /// How they met the interface, in the words of `capture --json`.
+    pub(super) direction: &'static str,
     #[serde(flatten)]
     pub(super) kind: Kind,
     #[serde(flatten)]
@@ -144,8 +138,8 @@ impl<'r> Ring<'r> {
         let all_drops = self.receiver.statistics()?.drops;
         let drops = all_drops - core::mem::replace(&mut self.drops, all_drops);
         let kinds = core::mem::take(&mut self.tally.kinds);
-        let protocol = |((kind, direction), count)| Protocol {
-            direction,
+        let protocol = |((kind, way), count): ((Kind, Way), Count)| Protocol {
+            direction: way.name(),
             kind,
             count,
         };
@@ -164,24 +158,11 @@ impl<'r> Ring<'r> {
 impl Tally {
     fn add(&mut self, packet: &Packet<'_>) {
         let frame = frame_of(packet);
-        let direction = match frame.way {
-            Way::Outgoing => Direction::Out,
-            _ => Direction::In,
-        };
         let tag = frame.tag.map_or(0, |_| TAG as u64);
         let kind = Kind::of(frame.data, self.link_type);
-        let count = self.kinds.entry((kind, direction)).or_default();
+        let count = self.kinds.entry((kind, frame.way)).or_default();
         count.packets += 1;
         count.bytes += u64::from(frame.wire_len) + tag;
         self.seen += 1;
-    }
-}
-
-impl Direction {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::In => "in",
-            Self::Out => "out",
-        }
     }
 }

@@ -12,6 +12,7 @@ mod pcap;
 mod refusal;
 mod rotation;
 mod seen;
+mod workers;
 
 use choice::*;
 use counter::*;
@@ -21,6 +22,7 @@ use lines::*;
 use pcap::*;
 use refusal::*;
 use rotation::*;
+use workers::*;
 
 packet_ring_lab::suite![
     it_stops_at_exactly_the_count,
@@ -53,5 +55,10 @@ packet_ring_lab::suite![
     without_permission_it_prints_the_setcap_line,
     without_libpcap_only_expressions_are_refused,
     doctor_and_the_list_name_every_interface,
+    workers_have_each_packet_once_and_keep_flows_together,
+    workers_that_begin_under_a_flood_repeat_and_lose_nothing,
+    workers_write_classic_pcap_and_rings_of_files,
+    workers_end_together,
+    workers_refuse_what_they_cannot_do,
     the_default_interface_is_the_first_that_is_up,
 ];

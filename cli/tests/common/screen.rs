@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
 
 use packet_ring_lab::suite::TestResult;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
@@ -54,8 +55,10 @@ impl Screen {
 
     /// Reads on until `text` was told.
     pub(crate) fn wait_for(&mut self, text: &str) -> TestResult {
+        let deadline = Instant::now() + PATIENCE;
         while !self.text.contains(text) {
-            let piece = self.pieces.recv_timeout(PATIENCE);
+            let left = deadline.saturating_duration_since(Instant::now());
+            let piece = self.pieces.recv_timeout(left);
             self.text += &piece.map_err(|error| format!("{error}: {:?}", self.text))?;
         }
         Ok(())

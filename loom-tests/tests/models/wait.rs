@@ -7,7 +7,7 @@ use packet_ring_loom_tests::{Kernel, Model, Outcomes, Polled, Shape, borrowed_fo
 use crate::received::{Received, send};
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Seen {
+pub(crate) enum Seen {
     /// The block was ready before the wait asked the kernel.
     Ready,
     /// `poll` found it without sleeping.
@@ -25,14 +25,19 @@ enum Seen {
 /// what the ring has nothing of, listens for no block until a nap is over, instead of spinning.
 ///
 /// Returns whether a block is ready; it is not where the wait would take one more nap than `naps`.
-fn wait(kernel: &Kernel, receiver: &Receiver<'_>, mut naps: u32, seen: &Outcomes<Seen>) -> bool {
+pub(crate) fn wait(
+    poll: impl Fn() -> Polled,
+    receiver: &Receiver<'_>,
+    mut naps: u32,
+    seen: &Outcomes<Seen>,
+) -> bool {
     step();
     if receiver.is_ready() {
         seen.note(Seen::Ready);
         return true;
     }
     loop {
-        let polled = kernel.poll();
+        let polled = poll();
         step();
         if receiver.is_ready() {
             seen.note(match polled {
@@ -84,7 +89,7 @@ fn no_wake_up_is_lost() {
             }
         });
         while received.blocks < 3 {
-            assert!(wait(&kernel, &receiver, 0, seen), "nothing is out");
+            assert!(wait(|| kernel.poll(), &receiver, 0, seen), "nothing is out");
             step();
             let block = receiver.next_block().expect("a block that is ready");
             received.add(&block);
@@ -130,11 +135,11 @@ fn a_wait_naps_while_the_newest_block_is_out() {
                     let kernel = kernel.clone();
                     move || send(&kernel, 2..=3)
                 });
-                let mut ready = wait(&kernel, &receiver, 1, &seen);
+                let mut ready = wait(|| kernel.poll(), &receiver, 1, &seen);
                 worker.join().unwrap();
                 if !ready {
                     // The block is back: from here on `poll` sleeps until there is news.
-                    ready = wait(&kernel, &receiver, 0, &seen);
+                    ready = wait(|| kernel.poll(), &receiver, 0, &seen);
                 }
                 assert!(ready, "nothing is out");
                 step();
