@@ -25,8 +25,8 @@ pub enum Error {
     },
     /// The sizes cannot make a ring on this machine.
     Geometry(InvalidGeometry),
-    /// The kernel's header of a packet has another length than the 48 bytes of `struct tpacket3_hdr`: the
-    /// ring would be misread.
+    /// The kernel's header of a packet has another length than the 48 bytes of `struct tpacket3_hdr`, or
+    /// the 32 of `struct tpacket2_hdr`: the ring would be misread.
     HeaderLength {
         /// The length that the kernel tells.
         bytes: u32,
@@ -78,7 +78,7 @@ pub enum Operation {
     EnterNamespace,
     /// `setns` back. **The thread has stayed in the other network namespace**, and no socket is open.
     LeaveNamespace,
-    /// `setsockopt(PACKET_VERSION, TPACKET_V3)`.
+    /// `setsockopt(PACKET_VERSION)`.
     SetVersion,
     /// `getsockopt(PACKET_HDRLEN)`.
     ReadHeaderLength,
@@ -333,7 +333,8 @@ impl fmt::Display for Error {
             Self::Geometry(why) => why.fmt(f),
             Self::HeaderLength { bytes } => write!(
                 f,
-                "the kernel's header of a packet has {bytes} bytes in place of 48: it is laid out otherwise"
+                "the kernel's header of a packet has {bytes} bytes in place of 48 (TPACKET_V3) or \
+                 32 (TPACKET_V2): it is laid out otherwise"
             ),
             Self::LinkDown => {
                 f.write_str("the interface is down; packets come again when it is up")

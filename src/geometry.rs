@@ -36,6 +36,8 @@ pub enum InvalidGeometry {
     FrameSizeOutOfRange,
     /// A block holds no frame.
     FrameLargerThanBlock,
+    /// A frame is too small for its header, the reserve and one packet of the snap length.
+    FrameTooSmall,
     /// There are more than 4,294,967,295 frames.
     TooManyFrames,
 }
@@ -70,6 +72,10 @@ impl InvalidGeometry {
                 "the frame size must be a multiple of 16 and at least 80 bytes"
             }
             Self::FrameLargerThanBlock => "a block must hold at least one frame",
+            Self::FrameTooSmall => {
+                "a frame must hold its header, the reserve and one packet of the snap length: take a larger \
+                 frame or a smaller snap length"
+            }
             Self::TooManyFrames => "the ring may have at most 4294967295 frames",
         }
     }

@@ -93,6 +93,10 @@ mod native {
         #[must_use]
         pub const fn in_blocks(self, block: usize) -> Self {
             assert!(block >= self.size, "a block holds a slot at least");
+            if block.is_multiple_of(self.size) {
+                // Nothing lies between blocks: one slot behind the other, as without them.
+                return self;
+            }
             Self {
                 per_block: block / self.size,
                 block,
@@ -156,6 +160,10 @@ mod native {
                 block,
                 ..
             } = self.layout;
+            // A division costs as much as all else that is done to a slot.
+            if per_block == 1 {
+                return index * block;
+            }
             index / per_block * block + index % per_block * size
         }
 

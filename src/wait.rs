@@ -42,6 +42,15 @@ impl Deadline {
         self.remaining().is_some_and(|left| left == ZERO)
     }
 
+    /// The earlier of the two.
+    pub(crate) fn min(self, other: Self) -> Self {
+        match (self.0, other.0) {
+            (When::At(one), When::At(two)) => Self(When::At(one.min(two))),
+            (When::Never, _) => other,
+            (_, When::Never) => self,
+        }
+    }
+
     /// The time left, none below zero; `None` where there is no end.
     pub(crate) fn remaining(self) -> Option<Timespec> {
         let When::At(end) = self.0 else { return None };
@@ -73,7 +82,7 @@ pub enum OnSignal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Wake {
-    /// A block is ready: `next_block` returns it.
+    /// A block is ready: `next_block` returns it; or a frame, and `next_frame` does.
     Ready,
     /// The deadline passed.
     TimedOut,

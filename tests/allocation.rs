@@ -10,12 +10,15 @@ use core::time::Duration;
 use std::alloc::System;
 use std::thread;
 
-use packet_ring::packet::{Ended, FrameGeometry, Geometry, Membership, NoRing, Socket, Tx};
+use packet_ring::packet::{Ended, FrameGeometry, Geometry, Membership, NoRing, RxV2, Socket, Tx};
 use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::TestResult;
-use packet_ring_lab::{VethOptions, VethPair, frame, suite};
+use packet_ring_lab::{Injector, VethOptions, VethPair, frame, suite};
 
 use data_path::{Bench, FRAME, PATIENCE, interface};
+
+/// How long a wait spins before it sleeps.
+const SPIN: Duration = Duration::from_micros(50);
 
 /// The system's allocator, and a count of what the thread asks of it.
 struct Counting;
@@ -121,6 +124,42 @@ fn nothing_is_allocated_from_bind_on() -> TestResult {
     Ok(())
 }
 
+fn frames_are_received_without_allocating_too() -> TestResult {
+    const COUNT: u64 = 4096;
+    let pair = VethPair::create(&VethOptions::default())?;
+    let injector = Injector::on(&pair.near)?;
+    let far = interface(&pair.far)?;
+    // The whole flood fits.
+    let rings = RxV2::new(FrameGeometry::new(2048, 1 << 16, 128)?);
+    let mut socket = Socket::configure(rings)?.map()?.bind(far)?;
+    let template = frame::numbered(0, FRAME);
+    thread::scope(|scope| {
+        scope.spawn(|| injector.flood(&template, 0..COUNT));
+        let deadline = Deadline::after(PATIENCE);
+        let before = ALLOCATIONS.get();
+        let mut receiver = socket.receiver();
+        for packets in 0..COUNT {
+            // Some of them are waited for in either way.
+            let wake = if packets % 2 == 0 {
+                receiver.wait(deadline, OnSignal::Continue)?
+            } else {
+                receiver.spin_then_wait(SPIN, deadline, OnSignal::Continue)?
+            };
+            let Some(mut frame) = receiver.next_frame() else {
+                return Err(format!("no frame: {wake:?}").into());
+            };
+            black_box(frame.data_mut());
+            let packet = frame.packet();
+            black_box((packet.timestamp(), packet.vlan(), packet.source()));
+        }
+        receiver.take_error()?;
+        assert_eq!(receiver.statistics()?.packets, COUNT);
+        socket.rebind(far)?;
+        assert_eq!(ALLOCATIONS.get(), before);
+        TestResult::Ok(())
+    })
+}
+
 fn nothing_is_allocated_to_send() -> TestResult {
     const COUNT: u64 = 10_000;
     let pair = VethPair::create(&VethOptions::default())?;
@@ -158,5 +197,6 @@ fn nothing_is_allocated_to_send() -> TestResult {
 suite![
     the_count_sees_an_allocation,
     nothing_is_allocated_from_bind_on,
+    frames_are_received_without_allocating_too,
     nothing_is_allocated_to_send,
 ];

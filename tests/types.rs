@@ -5,9 +5,10 @@ use core::cell::Cell;
 use packet_ring::handoff::{self, Slots};
 use packet_ring::lifecycle::{Bound, Configured, Failed, Mapped};
 use packet_ring::packet::{
-    Block, Fanout, FanoutGroup, FanoutMode, Geometry, Interface, LinkState, Member, Membership,
-    MembershipGuard, NoRing, Packet, Packets, Position, Queues, Receiver, RolloverStatistics, Rx,
-    RxHalf, RxTx, Sender, Socket, Statistics, Transmitter, Tx, TxFrame, TxHalf,
+    Block, Blocks, Fanout, FanoutGroup, FanoutMode, Frame, FrameGeometry, Frames, Geometry,
+    Interface, LinkState, Member, Membership, MembershipGuard, NoRing, Packet, Packets, Position,
+    Queues, Receiver, RolloverStatistics, Rx, RxHalf, RxTx, RxV2, Sender, Socket, Statistics,
+    Transmitter, Tx, TxFrame, TxHalf,
 };
 use packet_ring::{Deadline, Error, InvalidGeometry, Operation};
 use rustix::fd::AsFd;
@@ -19,7 +20,11 @@ assert_impl_all!(Socket<Mapped<Rx>>: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Socket<Bound<Rx>>: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Socket<Bound<Rx, Member>>: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Receiver<'_>: Send, Sync, Unpin);
-assert_impl_all!(Receiver<'_, Member>: Send, Sync, Unpin);
+assert_impl_all!(Socket<Bound<RxV2>>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Receiver<'_, Frames>: Send, Sync, Unpin);
+assert_impl_all!(Frame<&Slots>: Send, Sync, Unpin);
+assert_impl_all!(Packet<'_, Frames>: Send, Sync, Copy);
+assert_impl_all!(Receiver<'_, Blocks, Member>: Send, Sync, Unpin);
 assert_impl_all!(FanoutGroup<'_>: Send, Sync, Copy);
 // Both directions, together and apart.
 assert_impl_all!(Socket<Bound<Tx>>: Send, Sync, Unpin, AsFd);
@@ -45,6 +50,8 @@ assert_impl_all!(Slots: Send, Sync);
 // Plain values.
 assert_impl_all!(Geometry: Send, Sync, Copy);
 assert_impl_all!(Rx: Send, Sync, Copy);
+assert_impl_all!(RxV2: Send, Sync, Copy);
+assert_impl_all!(FrameGeometry: Send, Sync, Copy);
 assert_impl_all!(Position: Send, Sync, Copy);
 assert_impl_all!(Statistics: Send, Sync, Copy);
 assert_impl_all!(Interface: Send, Sync, Copy);
@@ -68,6 +75,8 @@ assert_not_impl_any!(Socket<Bound<TxHalf>>: Clone);
 assert_not_impl_any!(Transmitter<'_>: Clone);
 assert_not_impl_any!(TxFrame<'_>: Clone);
 assert_not_impl_any!(Block<&Slots>: Clone);
+assert_not_impl_any!(Frame<&Slots>: Clone);
+assert_not_impl_any!(Receiver<'_, Frames>: Clone);
 assert_not_impl_any!(MembershipGuard: Clone);
 assert_not_impl_any!(handoff::Ring: Clone);
 assert_not_impl_any!(handoff::Block<&Slots>: Clone);
@@ -78,12 +87,16 @@ const_assert!(size_of::<Result<(), Error>>() <= 24);
 
 // A shared ring goes to another thread if its owner may.
 mod shared {
-    use super::{Block, Cell, assert_impl_all, assert_not_impl_any, handoff};
+    use super::{
+        Block, Blocks, Cell, Frame, Frames, assert_impl_all, assert_not_impl_any, handoff,
+    };
     use packet_ring::packet::{Member, Owner, SharedReceiver};
     use rustix::fd::AsFd;
 
     assert_impl_all!(SharedReceiver: Send, Sync, AsFd);
-    assert_impl_all!(SharedReceiver<Member>: Send, Sync, AsFd);
+    assert_impl_all!(SharedReceiver<Blocks, Member>: Send, Sync, AsFd);
+    assert_impl_all!(SharedReceiver<Frames>: Send, Sync, AsFd);
+    assert_impl_all!(Frame<handoff::Shared<Owner>>: Send, Sync);
     assert_impl_all!(Block<handoff::Shared<Owner>>: Send, Sync);
     assert_impl_all!(handoff::SharedReceiver<u8>: Send, Sync);
     assert_not_impl_any!(handoff::SharedReceiver<*const u8>: Send, Sync);
@@ -98,6 +111,17 @@ fn a_leaked_socket_gives_static_blocks(
     socket: &'static mut Socket<Bound<Rx>>,
 ) -> Option<Block<&'static Slots>> {
     socket.next_block()
+}
+
+/// Packets live as long as what is the shortest of them: a packet's lifetime can be shortened.
+#[expect(dead_code, reason = "it compiles")]
+fn packets_of_several_blocks_go_together<'short>(
+    long: Packet<'static>,
+    short: Packet<'short>,
+    frame: Packet<'static, Frames>,
+    other: Packet<'short, Frames>,
+) -> ([Packet<'short>; 2], [Packet<'short, Frames>; 2]) {
+    ([long, short], [frame, other])
 }
 
 /// The descriptor's handle and the next block live side by side.

@@ -5,18 +5,20 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::bridge::Bridge;
 use crate::limits::Condition;
+use crate::replay::Replay;
 
 /// The snap length of `-s 0`, and of no `-s` at all: what tcpdump calls unlimited.
 pub(crate) const MAX_SNAP_LENGTH: u32 = 262_144;
 
-const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  ended as asked: count, stop condition, SIGINT, SIGTERM, or a reader that closed the pipe
-  1  an error while running
+  1  an error while running, or packets that could not be sent
   2  a command line or a filter that cannot be understood
   3  not permitted: the message says how to get the permission
-  4  no such interface, or it went away during the capture";
+  4  no such interface, or it went away meanwhile";
 
 /// Captures packets through memory shared with the kernel.
 #[derive(Debug, Parser)]
@@ -32,6 +34,10 @@ pub(crate) enum Command {
     Capture(Box<Capture>),
     /// Show what an interface counts, and what kinds of packets pass there
     Stats(Stats),
+    /// Forward what arrives at either of two interfaces to the other
+    Bridge(Bridge),
+    /// Send the packets of a pcap or pcapng file
+    Replay(Replay),
     /// Say what this machine and this user can do, and how to get the rest
     Doctor,
     /// Send numbered frames through a network of its own, capture them, and fail if one is lost

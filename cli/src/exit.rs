@@ -83,7 +83,7 @@ pub(crate) fn setcap_line() -> String {
 /// What to do about EPERM.
 pub(crate) fn permission_advice() -> String {
     format!(
-        "Capturing needs CAP_NET_RAW. Give it to this program once:\n    {}",
+        "That needs CAP_NET_RAW. Give it to this program once:\n    {}",
         setcap_line()
     )
 }

@@ -11,7 +11,7 @@ use crate::exit::Failure;
 /// One datagram of a dump is at most this long (`NLMSG_GOODSIZE` and more).
 const DATAGRAM: usize = 64 << 10;
 
-const DLT_ETHERNET: u16 = 1;
+pub(crate) const DLT_ETHERNET: u16 = 1;
 const DLT_RAW_IP: u16 = 101;
 
 /// What an interface is.
@@ -22,6 +22,8 @@ pub(crate) struct Interface {
     flags: LinkFlags,
     layer: LinkLayerType,
     pub(crate) counted: Counters,
+    /// The largest payload of a frame, in bytes.
+    pub(crate) mtu: u32,
 }
 
 /// What an interface itself has counted, since it was made as a rule.
@@ -250,12 +252,17 @@ fn interface(link: &LinkMessage) -> Option<Interface> {
         LinkAttribute::Stats64(stats) => Some(Counters::from(stats)),
         _ => None,
     });
+    let mtu = attributes().find_map(|attribute| match attribute {
+        LinkAttribute::Mtu(mtu) => Some(*mtu),
+        _ => None,
+    });
     Some(Interface {
         name,
         index: link.header.index,
         flags: link.header.flags,
         layer: link.header.link_layer_type,
         counted: counted.unwrap_or_default(),
+        mtu: mtu.unwrap_or_default(),
     })
 }
 

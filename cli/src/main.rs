@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod args;
+mod bridge;
 mod capture;
 mod clock;
 mod demo;
@@ -16,6 +17,8 @@ mod limits;
 mod line;
 mod plan;
 mod progress;
+mod replay;
+mod send;
 mod signals;
 mod stats;
 mod writer;
@@ -30,6 +33,8 @@ fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Capture(args) => capture::run(&args),
         Command::Stats(args) => stats::run(&args),
+        Command::Bridge(args) => bridge::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Doctor => doctor::run(),
         Command::Demo(args) => demo::run(&args),
     };

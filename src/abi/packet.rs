@@ -1,13 +1,13 @@
-//! `linux/if_packet.h`: the layout of TPACKET_V3 receive rings.
+//! `linux/if_packet.h`: the layout of TPACKET_V3 and TPACKET_V2 rings.
 //!
-//! Offsets are in bytes from the start of the block or of the packet record. Each is asserted
+//! Offsets are in bytes from the start of the block, the packet record or the frame. Each is asserted
 //! against the structures that linux-raw-sys makes from the kernel's header.
 
 use core::mem::offset_of;
 
 use bitflags::bitflags;
 use linux_raw_sys::if_packet as raw;
-use static_assertions::const_assert_eq;
+use static_assertions::{const_assert, const_assert_eq};
 
 /// `struct tpacket_block_desc`: the header of a block.
 pub(crate) mod block {
@@ -53,19 +53,8 @@ pub(crate) mod record {
     pub(crate) const VLAN_TCI: usize = 32;
     /// `hv1.tp_vlan_tpid`.
     pub(crate) const VLAN_TPID: usize = 36;
-    /// `sll_protocol`, big-endian.
-    pub(crate) const PROTOCOL: usize = 48 + 2;
-    /// `sll_ifindex`.
-    pub(crate) const INTERFACE: usize = 48 + 4;
-    /// `sll_hatype`.
-    pub(crate) const HARDWARE: usize = 48 + 8;
-    /// `sll_pkttype`.
-    pub(crate) const DIRECTION: usize = 48 + 10;
-    /// `sll_halen`.
-    pub(crate) const ADDRESS_LENGTH: usize = 48 + 11;
-    /// `sll_addr`.
-    pub(crate) const ADDRESS: usize = 48 + 12;
-    /// Size of the first of the two headers, which `PACKET_HDRLEN` tells.
+    /// Size of the first of the two headers, which `PACKET_HDRLEN` tells; the `struct sockaddr_ll` lies
+    /// behind it.
     pub(crate) const PACKET_HEADER: usize = 48;
     /// Size of both headers: `TPACKET3_HDRLEN`.
     pub(crate) const HEADER: usize = 68;
@@ -77,6 +66,52 @@ pub(crate) mod record {
     /// The kernel puts the network header at the next multiple of [`raw::TPACKET_ALIGNMENT`] behind
     /// this header and the link-layer header, for which it allows 16 bytes at the least.
     pub(crate) const FARTHEST_MAC: usize = 96;
+}
+
+/// `struct tpacket2_hdr` and the `struct sockaddr_ll` behind it: the header of a TPACKET_V2 frame.
+pub(crate) mod frame_v2 {
+    /// `tp_status`, the word that says who owns the frame.
+    pub(crate) const STATUS: usize = 0;
+    /// `tp_len`: bytes on the wire.
+    pub(crate) const LENGTH: usize = 4;
+    /// `tp_snaplen`: captured bytes.
+    pub(crate) const CAPTURED: usize = 8;
+    /// `tp_mac`: offset of the link-layer header.
+    pub(crate) const MAC: usize = 12;
+    /// `tp_net`: offset of the network header.
+    pub(crate) const NET: usize = 14;
+    /// `tp_sec`.
+    pub(crate) const SECONDS: usize = 16;
+    /// `tp_nsec`.
+    pub(crate) const NANOSECONDS: usize = 20;
+    /// `tp_vlan_tci`.
+    pub(crate) const VLAN_TCI: usize = 24;
+    /// `tp_vlan_tpid`.
+    pub(crate) const VLAN_TPID: usize = 26;
+    /// Size of the first of the two headers, which `PACKET_HDRLEN` tells; the `struct sockaddr_ll` lies
+    /// behind it.
+    pub(crate) const PACKET_HEADER: usize = 32;
+    /// Size of both headers: `TPACKET2_HDRLEN`.
+    pub(crate) const HEADER: usize = 52;
+    /// The farthest that the captured bytes begin from the start of their frame, without
+    /// `PACKET_RESERVE`: as in a [`record`](super::record), behind a shorter header.
+    pub(crate) const FARTHEST_MAC: usize = 80;
+}
+
+/// `struct sockaddr_ll`: offsets from its own start.
+pub(crate) mod link_address {
+    /// `sll_protocol`, big-endian.
+    pub(crate) const PROTOCOL: usize = 2;
+    /// `sll_ifindex`.
+    pub(crate) const INTERFACE: usize = 4;
+    /// `sll_hatype`.
+    pub(crate) const HARDWARE: usize = 8;
+    /// `sll_pkttype`.
+    pub(crate) const DIRECTION: usize = 10;
+    /// `sll_halen`.
+    pub(crate) const ADDRESS_LENGTH: usize = 11;
+    /// `sll_addr`.
+    pub(crate) const ADDRESS: usize = 12;
 }
 
 /// `struct tpacket3_hdr` of a frame to be sent.
@@ -159,32 +194,68 @@ const_assert_eq!(
     record::VLAN_TPID
 );
 const_assert_eq!(size_of::<raw::tpacket3_hdr>(), record::PACKET_HEADER);
-const RAW_ADDRESS: usize = size_of::<raw::tpacket3_hdr>();
 const_assert_eq!(
-    RAW_ADDRESS + offset_of!(raw::sockaddr_ll, sll_protocol),
-    record::PROTOCOL
+    offset_of!(raw::sockaddr_ll, sll_protocol),
+    link_address::PROTOCOL
 );
 const_assert_eq!(
-    RAW_ADDRESS + offset_of!(raw::sockaddr_ll, sll_ifindex),
-    record::INTERFACE
+    offset_of!(raw::sockaddr_ll, sll_ifindex),
+    link_address::INTERFACE
 );
 const_assert_eq!(
-    RAW_ADDRESS + offset_of!(raw::sockaddr_ll, sll_hatype),
-    record::HARDWARE
+    offset_of!(raw::sockaddr_ll, sll_hatype),
+    link_address::HARDWARE
 );
 const_assert_eq!(
-    RAW_ADDRESS + offset_of!(raw::sockaddr_ll, sll_pkttype),
-    record::DIRECTION
+    offset_of!(raw::sockaddr_ll, sll_pkttype),
+    link_address::DIRECTION
 );
 const_assert_eq!(
-    RAW_ADDRESS + offset_of!(raw::sockaddr_ll, sll_halen),
-    record::ADDRESS_LENGTH
+    offset_of!(raw::sockaddr_ll, sll_halen),
+    link_address::ADDRESS_LENGTH
 );
 const_assert_eq!(
-    RAW_ADDRESS + offset_of!(raw::sockaddr_ll, sll_addr),
-    record::ADDRESS
+    offset_of!(raw::sockaddr_ll, sll_addr),
+    link_address::ADDRESS
 );
-const_assert_eq!(RAW_ADDRESS + size_of::<raw::sockaddr_ll>(), record::HEADER);
+const_assert_eq!(
+    record::PACKET_HEADER + size_of::<raw::sockaddr_ll>(),
+    record::HEADER
+);
+
+const_assert_eq!(offset_of!(raw::tpacket2_hdr, tp_status), frame_v2::STATUS);
+const_assert_eq!(offset_of!(raw::tpacket2_hdr, tp_len), frame_v2::LENGTH);
+const_assert_eq!(
+    offset_of!(raw::tpacket2_hdr, tp_snaplen),
+    frame_v2::CAPTURED
+);
+const_assert_eq!(offset_of!(raw::tpacket2_hdr, tp_mac), frame_v2::MAC);
+const_assert_eq!(offset_of!(raw::tpacket2_hdr, tp_net), frame_v2::NET);
+const_assert_eq!(offset_of!(raw::tpacket2_hdr, tp_sec), frame_v2::SECONDS);
+const_assert_eq!(
+    offset_of!(raw::tpacket2_hdr, tp_nsec),
+    frame_v2::NANOSECONDS
+);
+const_assert_eq!(
+    offset_of!(raw::tpacket2_hdr, tp_vlan_tci),
+    frame_v2::VLAN_TCI
+);
+const_assert_eq!(
+    offset_of!(raw::tpacket2_hdr, tp_vlan_tpid),
+    frame_v2::VLAN_TPID
+);
+const_assert_eq!(size_of::<raw::tpacket2_hdr>(), frame_v2::PACKET_HEADER);
+const_assert_eq!(frame_v2::PACKET_HEADER % raw::TPACKET_ALIGNMENT as usize, 0);
+const_assert_eq!(
+    frame_v2::PACKET_HEADER + size_of::<raw::sockaddr_ll>(),
+    frame_v2::HEADER
+);
+const_assert_eq!(
+    (frame_v2::HEADER + 16).next_multiple_of(raw::TPACKET_ALIGNMENT as usize),
+    frame_v2::FARTHEST_MAC
+);
+// A frame of any size can say where its packet begins, be it that no byte of it fits.
+const_assert!(frame_v2::FARTHEST_MAC <= frame::SMALLEST as usize);
 
 const_assert_eq!(
     (record::HEADER + 16).next_multiple_of(raw::TPACKET_ALIGNMENT as usize),
@@ -207,11 +278,14 @@ bitflags! {
         const _ = !0;
     }
 
-    /// What the kernel says of a packet: `tp_status` of `struct tpacket3_hdr`.
+    /// What the kernel says of a packet: `tp_status` of `struct tpacket3_hdr` and `tpacket2_hdr`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct PacketStatus: u32 {
         /// `TP_STATUS_USER`.
         const USER = raw::TP_STATUS_USER;
+        /// `TP_STATUS_LOSING`: packets were dropped since the statistics were last read. TPACKET_V2
+        /// says it of packets, TPACKET_V3 of blocks.
+        const LOSING = raw::TP_STATUS_LOSING;
         /// `TP_STATUS_CSUMNOTREADY`: sent by this host with a checksum that the hardware, or nobody,
         /// fills in.
         const CHECKSUM_NOT_READY = raw::TP_STATUS_CSUMNOTREADY;

@@ -11,16 +11,18 @@ use crate::handoff::{self, Handle};
 /// Where the bytes that a guard lends begin in a block: behind the status word.
 const LENT_FROM: usize = block::STATUS + size_of::<u32>();
 
-/// What a ring's geometry says of each of its blocks.
+/// Many packets at a time, as [`Block`]s: what a ring of [`Rx`](super::Rx) delivers.
+///
+/// Holds what the ring's geometry says of each of its blocks.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
+pub struct Blocks {
     /// Bytes of the private area.
     pub(super) private_area: u32,
     /// Where the first packet record lies, from the start of the block.
     pub(super) first_packet: u32,
 }
 
-impl Shape {
+impl Blocks {
     pub(super) const fn of(geometry: &Geometry) -> Self {
         Self {
             private_area: geometry.private_area_bytes(),
@@ -49,7 +51,7 @@ impl Shape {
 #[derive(Debug)]
 pub struct Block<H: Handle> {
     guard: handoff::Block<H>,
-    shape: Shape,
+    shape: Blocks,
     /// Our copies of the header's words, checked; the ring's are not read again.
     packets: u32,
     /// Bytes in use, from the start of the block.
@@ -76,12 +78,12 @@ impl<H: Handle> Block<H> {
         if guard.slots().is_corrupt() {
             return None;
         }
-        Self::check(guard, Shape::of(geometry))
+        Self::check(guard, Blocks::of(geometry))
     }
 
     /// Checks the header of a block that was just taken; a bad one marks the ring corrupt.
     #[inline]
-    pub(super) fn check(guard: handoff::Block<H>, shape: Shape) -> Option<Self> {
+    pub(super) fn check(guard: handoff::Block<H>, shape: Blocks) -> Option<Self> {
         let bytes = guard.bytes();
         let read = |offset| word(bytes, offset).map(u32::from_ne_bytes);
         let header = (|| {
@@ -174,6 +176,16 @@ impl<H: Handle> Block<H> {
             bytes: self.guard.bytes().get(..end).unwrap_or(&[]),
             slots: self.guard.slots(),
         }
+    }
+
+    /// The `N` bytes that lie before the captured ones of a packet of this block.
+    pub(super) fn before<const N: usize>(&self, captured: &[u8]) -> Option<[u8; N]> {
+        let bytes = self.guard.bytes();
+        let at = captured
+            .as_ptr()
+            .addr()
+            .checked_sub(bytes.as_ptr().addr())?;
+        bytes.get(at.checked_sub(N)?..at)?.first_chunk().copied()
     }
 
     /// Tells this block from those of other rings, whose numbers start at 1 too.

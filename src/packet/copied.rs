@@ -8,7 +8,7 @@ use rustix::io::{Errno, IoSlice};
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 
 use super::rings::{Copies, PacketRings, Receives, bind};
-use super::{Interface, Receiver, Rx, Socket};
+use super::{Interface, Receiver, Rx, RxV2, Socket};
 use crate::error::Error;
 use crate::lifecycle::{Bound, Rings, Sealed};
 
@@ -55,6 +55,7 @@ const NO_PROTOCOL: u16 = 0;
 
 impl Copies for NoRing {}
 impl Copies for Rx {}
+impl Copies for RxV2 {}
 
 impl<R: Copies, G> Socket<Bound<R, G>> {
     /// Sends packets by copying them. Any number of senders may be out, on any threads.
@@ -64,12 +65,12 @@ impl<R: Copies, G> Socket<Bound<R, G>> {
     }
 }
 
-impl<G> Socket<Bound<Rx, G>> {
+impl<R: Copies + Receives, G> Socket<Bound<R, G>> {
     /// Both directions at once: a received packet can be held while an answer is sent.
     #[inline]
-    pub fn split(&mut self) -> (Receiver<'_, G>, Sender<'_>) {
+    pub fn split(&mut self) -> (Receiver<'_, R::Delivery, G>, Sender<'_>) {
         let (ring, fd, group) = self.parts();
-        (Rx::receiver(ring, fd, group), Sender::new(fd))
+        (R::receiver(ring, fd, group), Sender::new(fd))
     }
 }
 

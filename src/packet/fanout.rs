@@ -10,7 +10,7 @@ use linux_raw_sys::if_packet as raw;
 use rustix::fd::{AsFd, BorrowedFd};
 
 use super::rings::Receives;
-use super::{Receiver, Socket};
+use super::{Delivery, Receiver, Socket};
 use crate::bpf::Instruction;
 use crate::error::{Error, Operation};
 use crate::lifecycle::{Bound, Failed, Rings};
@@ -271,7 +271,7 @@ impl<R: Rings> Socket<Bound<R, Member>> {
     }
 }
 
-impl<'r> Receiver<'r, Member> {
+impl<'r, D: Delivery> Receiver<'r, D, Member> {
     /// The group that the socket is in.
     #[must_use]
     pub fn group(&self) -> FanoutGroup<'r> {
@@ -280,7 +280,7 @@ impl<'r> Receiver<'r, Member> {
 }
 
 #[cfg(feature = "alloc")]
-impl super::SharedReceiver<Member> {
+impl<D: Delivery> super::SharedReceiver<D, Member> {
     /// The group that the socket is in.
     #[must_use]
     pub fn group(&self) -> FanoutGroup<'_> {

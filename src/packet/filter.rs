@@ -11,7 +11,7 @@ use rustix::fd::{AsFd, BorrowedFd};
 use super::SharedReceiver;
 use super::rings::Receives;
 use super::watch::Watch;
-use super::{Receiver, Socket};
+use super::{Delivery, Receiver, Socket};
 use crate::bpf::{Instruction, Limited};
 use crate::error::{Error, Operation};
 use crate::lifecycle::{Bound, Configured};
@@ -113,13 +113,13 @@ trait Drains {
     }
 }
 
-impl<G> Drains for Receiver<'_, G> {
+impl<D: Delivery, G> Drains for Receiver<'_, D, G> {
     fn parts(&mut self) -> (BorrowedFd<'_>, &mut Watch) {
         (self.fd(), self.watch())
     }
 
     fn skip_block(&mut self) -> bool {
-        self.next_block().is_some()
+        self.next().is_some()
     }
 
     fn wait_for_block(&mut self, deadline: Deadline) -> Result<Wake, Error> {
@@ -169,11 +169,11 @@ impl<R: Receives> Socket<Configured<R>> {
     }
 
     fn snap_length(&self) -> Option<NonZeroU32> {
-        self.state().rings.geometry().snap_length_bytes()
+        self.state().rings.snap_length()
     }
 }
 
-impl<G> Receiver<'_, G> {
+impl<D: Delivery, G> Receiver<'_, D, G> {
     /// Replaces the filter, and hands out no packet that the earlier one let pass once this returns.
     ///
     /// The new program is in force at once. What the earlier one let pass is taken from the ring and
@@ -305,16 +305,16 @@ impl<R: Receives, G> Socket<Bound<R, G>> {
 
 #[cfg(feature = "alloc")]
 mod shared {
-    use super::{AsFd, BorrowedFd, Deadline, Drains, Error, Instruction, OnSignal};
+    use super::{AsFd, BorrowedFd, Deadline, Delivery, Drains, Error, Instruction, OnSignal};
     use super::{SharedReceiver, Wake, Watch, lock};
 
-    impl<G> Drains for SharedReceiver<G> {
+    impl<D: Delivery, G> Drains for SharedReceiver<D, G> {
         fn parts(&mut self) -> (BorrowedFd<'_>, &mut Watch) {
             self.fd_and_watch()
         }
 
         fn skip_block(&mut self) -> bool {
-            self.next_block().is_some()
+            self.next().is_some()
         }
 
         fn wait_for_block(&mut self, deadline: Deadline) -> Result<Wake, Error> {
@@ -322,7 +322,7 @@ mod shared {
         }
     }
 
-    impl<G> SharedReceiver<G> {
+    impl<D: Delivery, G> SharedReceiver<D, G> {
         /// Replaces the filter: [`Receiver::replace_filter`](super::Receiver::replace_filter).
         ///
         /// # Errors

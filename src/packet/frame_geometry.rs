@@ -10,8 +10,8 @@ use crate::geometry::InvalidGeometry;
 ///
 /// The kernel allocates memory by the block, and a block holds whole frames from its start on. Where
 /// the frame size does not divide the block size, the rest of each block is unused. Every value of this
-/// type satisfies the kernel's rules for `PACKET_TX_RING`, save for the page size and the free memory,
-/// which [`map`](crate::packet::Socket::map) checks.
+/// type satisfies the kernel's rules for `PACKET_TX_RING`, and for `PACKET_RX_RING` with TPACKET_V2, save
+/// for the page size and the free memory, which [`map`](crate::packet::Socket::map) checks.
 ///
 /// ```
 /// use packet_ring::packet::FrameGeometry;
@@ -105,7 +105,7 @@ impl FrameGeometry {
         }
     }
 
-    /// Bytes of a packet that a frame can carry to the interface: the frame size less 48.
+    /// Bytes of a packet that a frame can carry to the interface, in a transmit ring: the frame size less 48.
     #[must_use]
     pub const fn capacity(&self) -> u32 {
         self.frame_size - frame::DATA as u32

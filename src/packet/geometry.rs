@@ -245,6 +245,15 @@ impl Geometry {
         self.snap_length
     }
 
+    /// The longest that a packet waits in the ring, in milliseconds; some value where the kernel chose.
+    pub(crate) const fn longest_wait_ms(&self) -> u32 {
+        const KERNEL_CHOICE: u32 = 8;
+        match self.retire_timeout_ms {
+            0 => KERNEL_CHOICE,
+            ms => ms,
+        }
+    }
+
     pub(crate) const fn retire_timeout_ms(&self) -> u32 {
         self.retire_timeout_ms
     }

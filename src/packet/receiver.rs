@@ -1,11 +1,12 @@
 //! Taking blocks, waiting for them, and learning of what went wrong.
 
 use core::ops::ControlFlow;
+use core::time::Duration;
 
 use rustix::fd::BorrowedFd;
 
 use super::watch::{Readable, Watch};
-use super::{Block, Interface, Packet, Statistics};
+use super::{Block, Blocks, Delivery, Frame, Frames, Interface, Packet, Statistics};
 use crate::error::Error;
 use crate::handoff::{self, Handle, Slots};
 use crate::lifecycle::Alone;
@@ -22,30 +23,55 @@ pub enum Ended {
     Interrupted,
 }
 
-/// Hands out the blocks of a borrowed socket; any number may be out at once.
+/// Hands out the blocks of a borrowed socket, or its frames; any number may be out at once.
 ///
 /// Blocks live as long as the borrow (`'r`), not as long as the receiver: they can be held, sent to
 /// other threads and dropped in any order. The kernel fills blocks in turn and stops at the first that
-/// it has not got back. `G` is that of [`Bound`](crate::lifecycle::Bound).
+/// it has not got back.
+///
+/// `Receiver<'_, Frames>` is that of a socket with [`RxV2`](super::RxV2): what is said of blocks here
+/// holds for its frames. `G` is that of [`Bound`](crate::lifecycle::Bound).
 #[derive(Debug)]
-pub struct Receiver<'r, G = Alone> {
+pub struct Receiver<'r, D: Delivery = Blocks, G = Alone> {
     ring: handoff::Receiver<'r>,
     fd: BorrowedFd<'r>,
     watch: &'r mut Watch,
+    delivery: D,
     pub(super) group: &'r G,
 }
 
-impl<'r, G> Receiver<'r, G> {
+impl<'r, G> Receiver<'r, Blocks, G> {
+    /// The next block that the kernel has filled. No system call.
+    ///
+    /// `None` where none is ready yet, where the block in turn is still out, and for good once the
+    /// ring is corrupt: [`take_error`](Self::take_error) tells.
+    #[inline]
+    pub fn next_block(&mut self) -> Option<Block<&'r Slots>> {
+        self.next()
+    }
+}
+
+impl<'r, G> Receiver<'r, Frames, G> {
+    /// The next frame that the kernel has filled: as [`next_block`](Receiver::next_block).
+    #[inline]
+    pub fn next_frame(&mut self) -> Option<Frame<&'r Slots>> {
+        self.next()
+    }
+}
+
+impl<'r, D: Delivery, G> Receiver<'r, D, G> {
     pub(super) fn new(
         ring: handoff::Receiver<'r>,
         fd: BorrowedFd<'r>,
         watch: &'r mut Watch,
+        delivery: D,
         group: &'r G,
     ) -> Self {
         Self {
             ring,
             fd,
             watch,
+            delivery,
             group,
         }
     }
@@ -54,23 +80,19 @@ impl<'r, G> Receiver<'r, G> {
         self.watch
     }
 
-    /// The next block that the kernel has filled. No system call.
-    ///
-    /// `None` where none is ready yet, where the block in turn is still out, and for good once the
-    /// ring is corrupt: [`take_error`](Self::take_error) tells.
     #[inline]
-    pub fn next_block(&mut self) -> Option<Block<&'r Slots>> {
+    pub(super) fn next(&mut self) -> Option<D::Guard<&'r Slots>> {
         if self.ring.slots().is_corrupt() {
             return None;
         }
-        let block = Block::check(self.ring.next_block()?, self.watch.shape())?;
-        self.watch.hand_out(block.packet_count());
-        Some(block)
+        let guard = self.delivery.check(self.ring.next_block()?)?;
+        self.watch.hand_out(D::packet_count(&guard));
+        Some(guard)
     }
 
     /// The socket, for an executor's or an epoll's own handle over it.
     ///
-    /// Its life is the socket's borrow, so that the handle and [`next_block`](Self::next_block) can be
+    /// Its life is the socket's borrow, so that the handle and [`next_block`](Receiver::next_block) can be
     /// used side by side. Register it edge-triggered, and take blocks until there is `None` before the
     /// first wait and after each wake-up: level-triggered polling spins while the newest block is held,
     /// and after the link went down until [`take_error`](Self::take_error) is called.
@@ -102,7 +124,8 @@ impl<'r, G> Receiver<'r, G> {
     /// [`take_error`](Self::take_error) calls where the link was heard of or is down; also `recv` with
     /// `MSG_ERRQUEUE`, where a copy of a frame that was sent and stamped woke it. It sleeps in shorter naps in two cases.
     /// While the newest block that the kernel has filled is held, the kernel would report it again
-    /// and again: the nap is then the retire timeout, and at most 200 ms. While the link is down, the kernel does not
+    /// and again: the nap is then the retire timeout, and at most 200 ms; 1 ms
+    /// with frames. While the link is down, the kernel does not
     /// say when the interface goes away for good: then it is a second.
     ///
     /// # Errors
@@ -111,6 +134,27 @@ impl<'r, G> Receiver<'r, G> {
     /// deadline has passed, so that a loop over `wait` does not spin. [`Error::Corrupt`] at once.
     pub fn wait(&mut self, deadline: Deadline, on_signal: OnSignal) -> Result<Wake, Error> {
         self.watch.wait(&self.ring, self.fd, deadline, on_signal)
+    }
+
+    /// Looks for a block again and again for at most `spin`, and then sleeps as [`wait`](Self::wait).
+    ///
+    /// Waking a thread that sleeps takes tens of microseconds, looking takes none; but who looks has
+    /// the processor for itself. Worth its while where the answer comes sooner than a wake-up would,
+    /// on a processor that has nothing else to do. No system call but the clock's
+    /// (`clock_gettime(CLOCK_MONOTONIC)`, which the vDSO answers) until `spin` has passed; what
+    /// [`wait`](Self::wait) says of the link is not noticed before.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait).
+    pub fn spin_then_wait(
+        &mut self,
+        spin: Duration,
+        deadline: Deadline,
+        on_signal: OnSignal,
+    ) -> Result<Wake, Error> {
+        self.watch
+            .spin_then_wait(&self.ring, self.fd, spin, deadline, on_signal)
     }
 
     /// Runs `f` over packets as they come, until the deadline or until it breaks.
@@ -126,10 +170,10 @@ impl<'r, G> Receiver<'r, G> {
         &mut self,
         deadline: Deadline,
         on_signal: OnSignal,
-        f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
+        f: impl FnMut(Packet<'_, D>) -> ControlFlow<()>,
     ) -> Result<Ended, Error> {
         let wait = |receiver: &mut Self| receiver.wait(deadline, on_signal);
-        for_each(self, Self::next_block, wait, deadline, f)
+        for_each::<_, D, _>(self, Self::next, wait, deadline, f)
     }
 
     /// The interface that the socket was last bound to.
@@ -153,7 +197,7 @@ impl<'r, G> Receiver<'r, G> {
     }
 }
 
-impl Receiver<'_> {
+impl<D: Delivery> Receiver<'_, D> {
     /// Binds to another interface, or to one that was removed and made again, with the same ring.
     ///
     /// What the ring holds of the old interface stays readable, and blocks that are out stay out.
@@ -167,21 +211,21 @@ impl Receiver<'_> {
     }
 }
 
-/// Runs `f` over the packets of the blocks that `next` brings, until the deadline or until it breaks.
+/// Runs `f` over the packets of the guards that `next` brings, until the deadline or until it breaks.
 #[inline]
-pub(super) fn for_each<T, H: Handle>(
+pub(super) fn for_each<T, D: Delivery, H: Handle>(
     receiver: &mut T,
-    next: impl Fn(&mut T) -> Option<Block<H>>,
+    next: impl Fn(&mut T) -> Option<D::Guard<H>>,
     wait: impl Fn(&mut T) -> Result<Wake, Error>,
     deadline: Deadline,
-    mut f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
+    mut f: impl FnMut(Packet<'_, D>) -> ControlFlow<()>,
 ) -> Result<Ended, Error> {
     loop {
-        while let Some(block) = next(receiver) {
-            if block.for_each(&mut f).is_break() {
+        while let Some(guard) = next(receiver) {
+            if D::each(&guard, &mut f).is_break() {
                 return Ok(Ended::Stopped);
             }
-            drop(block);
+            drop(guard);
             if deadline.has_passed() {
                 return Ok(Ended::TimedOut);
             }

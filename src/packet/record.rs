@@ -3,39 +3,48 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::abi::packet::{PacketStatus, record};
+use super::block::Blocks;
+use super::delivery::{Delivery, field};
+use crate::abi::packet::{PacketStatus, link_address, record};
 
-/// A packet in a block: its header and its bytes, lent by the block.
+/// A packet in a block, or in a frame of its own: its header and its bytes, lent by the one or the
+/// other.
 ///
 /// Each method reads its field from the ring when it is called.
 #[doc(alias = "tpacket3_hdr")]
+#[doc(alias = "tpacket2_hdr")]
 #[derive(Clone, Copy)]
-pub struct Packet<'b> {
-    header: &'b [u8; record::HEADER],
+pub struct Packet<'b, D: Delivery = Blocks> {
+    header: &'b D::Header,
+    word: D::Word,
     data: &'b [u8],
 }
 
-/// The `N` bytes at `offset` of a record's header.
-#[inline(always)]
-pub(super) fn field<const N: usize>(header: &[u8; record::HEADER], offset: usize) -> [u8; N] {
-    // Offsets are constants within the header: nothing is left of the check and of the zeros.
-    header[offset..].first_chunk().copied().unwrap_or([0; N])
-}
-
-impl<'b> Packet<'b> {
+impl<'b, D: Delivery> Packet<'b, D> {
     #[inline(always)]
-    pub(super) fn new(header: &'b [u8; record::HEADER], data: &'b [u8]) -> Self {
-        Self { header, data }
+    pub(super) fn new(header: &'b D::Header, word: D::Word, data: &'b [u8]) -> Self {
+        Self { header, word, data }
+    }
+
+    #[inline(always)]
+    fn bytes<const N: usize>(&self, offset: usize) -> [u8; N] {
+        field(self.header.as_ref(), offset)
     }
 
     #[inline(always)]
     fn u16(&self, offset: usize) -> u16 {
-        u16::from_ne_bytes(field(self.header, offset))
+        u16::from_ne_bytes(self.bytes(offset))
     }
 
     #[inline(always)]
     fn u32(&self, offset: usize) -> u32 {
-        u32::from_ne_bytes(field(self.header, offset))
+        u32::from_ne_bytes(self.bytes(offset))
+    }
+
+    /// The bytes at `offset` of the `struct sockaddr_ll`.
+    #[inline(always)]
+    fn address<const N: usize>(&self, offset: usize) -> [u8; N] {
+        self.bytes(D::OFFSETS.link_address + offset)
     }
 
     /// The captured bytes, from the link-layer header on, or from the network header on with
@@ -50,7 +59,7 @@ impl<'b> Packet<'b> {
     #[inline(always)]
     #[must_use]
     pub fn captured_len(&self) -> u32 {
-        self.u32(record::CAPTURED)
+        self.u32(D::OFFSETS.captured)
     }
 
     /// How many bytes the packet had on the wire, without a VLAN tag or a link-layer header that was
@@ -62,7 +71,7 @@ impl<'b> Packet<'b> {
     #[inline(always)]
     #[must_use]
     pub fn len(&self) -> u32 {
-        self.u32(record::LENGTH)
+        self.u32(D::OFFSETS.length)
     }
 
     /// When the packet was received or sent, and who says so.
@@ -78,8 +87,8 @@ impl<'b> Packet<'b> {
             TimestampSource::Ring
         };
         Timestamp {
-            seconds: self.u32(record::SECONDS),
-            nanoseconds: self.u32(record::NANOSECONDS),
+            seconds: self.u32(D::OFFSETS.seconds),
+            nanoseconds: self.u32(D::OFFSETS.nanoseconds),
             source,
         }
     }
@@ -88,7 +97,7 @@ impl<'b> Packet<'b> {
     #[inline]
     #[must_use]
     pub fn status(&self) -> PacketStatus {
-        PacketStatus::from_bits_retain(self.u32(record::STATUS))
+        PacketStatus::from_bits_retain(D::status(self.header, self.word))
     }
 
     /// The VLAN tag that was taken out of the packet; `None` where there was none, or where it is
@@ -102,22 +111,14 @@ impl<'b> Packet<'b> {
             return None;
         }
         let tpid = if status.contains(PacketStatus::VLAN_TPID_VALID) {
-            self.u16(record::VLAN_TPID)
+            self.u16(D::OFFSETS.vlan_tpid)
         } else {
             IEEE_802_1Q
         };
-        // The kernel widens the 16-bit TCI to 32.
         Some(Vlan {
-            tci: self.u32(record::VLAN_TCI) as u16,
+            tci: self.u16(D::OFFSETS.vlan_tci),
             tpid,
         })
-    }
-
-    /// The flow hash; zero unless [`RxHash::Computed`](super::RxHash::Computed) was asked for.
-    #[inline]
-    #[must_use]
-    pub fn rxhash(&self) -> u32 {
-        self.u32(record::RXHASH)
     }
 
     /// Where the network header begins in [`data`](Self::data), in bytes: 0 where the link-layer header
@@ -125,33 +126,36 @@ impl<'b> Packet<'b> {
     #[inline]
     #[must_use]
     pub fn network_offset(&self) -> usize {
-        usize::from(self.u16(record::NET).saturating_sub(self.u16(record::MAC)))
+        usize::from(
+            self.u16(D::OFFSETS.net)
+                .saturating_sub(self.u16(D::OFFSETS.mac)),
+        )
     }
 
     /// The protocol of the network header: an EtherType, or one of the kernel's own below `0x0600`.
     #[inline]
     #[must_use]
     pub fn protocol(&self) -> u16 {
-        u16::from_be(self.u16(record::PROTOCOL))
+        u16::from_be_bytes(self.address(link_address::PROTOCOL))
     }
 
     /// Where the packet was going.
     #[inline]
     #[must_use]
     pub fn direction(&self) -> Direction {
-        Direction::from_raw(self.header[record::DIRECTION])
+        let [raw] = self.address(link_address::DIRECTION);
+        Direction::from_raw(raw)
     }
 
     /// The link-layer address of the sender.
     #[inline]
     #[must_use]
     pub fn source(&self) -> LinkAddress {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&self.header[record::ADDRESS..record::ADDRESS + 8]);
+        let [len] = self.address(link_address::ADDRESS_LENGTH);
         LinkAddress {
-            hardware: self.u16(record::HARDWARE),
-            len: self.header[record::ADDRESS_LENGTH].min(8),
-            bytes,
+            hardware: u16::from_ne_bytes(self.address(link_address::HARDWARE)),
+            len: len.min(8),
+            bytes: self.address(link_address::ADDRESS),
         }
     }
 
@@ -159,11 +163,21 @@ impl<'b> Packet<'b> {
     #[inline]
     #[must_use]
     pub fn interface_index(&self) -> u32 {
-        self.u32(record::INTERFACE)
+        u32::from_ne_bytes(self.address(link_address::INTERFACE))
     }
 }
 
-impl fmt::Debug for Packet<'_> {
+impl Packet<'_> {
+    /// The flow hash; zero unless [`RxHash::Computed`](super::RxHash::Computed) was asked for. Frames
+    /// of TPACKET_V2 have no place for one.
+    #[inline]
+    #[must_use]
+    pub fn rxhash(&self) -> u32 {
+        self.u32(record::RXHASH)
+    }
+}
+
+impl<D: Delivery> fmt::Debug for Packet<'_, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Packet")
             .field("captured_len", &self.captured_len())

@@ -1,20 +1,29 @@
 //! What each kind of rings does at each step of the socket's life.
 
+use core::num::NonZeroU32;
+
 use rustix::fd::BorrowedFd;
 use rustix::net::SocketType;
 
-use super::{Geometry, Interface, Receiver, Transmitter};
+use super::{Delivery, Interface, Receiver, Transmitter};
+use crate::abi::packet::record;
 use crate::error::{Error, Operation};
 use crate::geometry::InvalidGeometry;
 use crate::lifecycle::Rings;
-use crate::sys::{self, Mapping, RingRequest};
+use crate::sys::{self, Mapping, RingRequest, Version};
 
-/// Rings of a packet socket: [`Rx`](super::Rx), [`Tx`](super::Tx), [`RxTx`](super::RxTx),
-/// [`RxHalf`](super::RxHalf), [`NoRing`](super::NoRing). Sealed.
+/// Rings of a packet socket: [`Rx`](super::Rx), [`RxV2`](super::RxV2), [`Tx`](super::Tx),
+/// [`RxTx`](super::RxTx), [`RxHalf`](super::RxHalf), [`NoRing`](super::NoRing). Sealed.
 ///
 /// Not exported: its methods take any descriptor, and would let a ring be made outside of the socket's
 /// states.
 pub trait PacketRings: Rings + Copy {
+    /// The layout of the rings.
+    const VERSION: Version = Version::TPACKET_V3;
+
+    /// What `PACKET_HDRLEN` tells of it, in bytes.
+    const PACKET_HEADER: usize = record::PACKET_HEADER;
+
     /// Whether one of them transmits.
     const TRANSMIT: bool = false;
 
@@ -46,22 +55,25 @@ pub trait PacketRings: Rings + Copy {
     ) -> Result<(), Error>;
 }
 
-/// Rings of which one receives: [`Rx`](super::Rx), [`RxTx`](super::RxTx), [`RxHalf`](super::RxHalf).
-/// Sealed.
+/// Rings of which one receives: [`Rx`](super::Rx), [`RxV2`](super::RxV2), [`RxTx`](super::RxTx),
+/// [`RxHalf`](super::RxHalf). Sealed.
 #[diagnostic::on_unimplemented(
     message = "a socket with `{Self}` receives nothing",
-    label = "configure it with `Rx` or `RxTx`"
+    label = "configure it with `Rx`, `RxV2` or `RxTx`"
 )]
 pub trait Receives: PacketRings {
-    /// The sizes of the receive ring.
-    fn geometry(&self) -> &Geometry;
+    /// How the receive ring delivers packets.
+    type Delivery: Delivery;
+
+    /// The most that is kept of a packet, in bytes, where there is a limit.
+    fn snap_length(&self) -> Option<NonZeroU32>;
 
     /// The receiver of these rings. Blocks that were forgotten are taken back.
     fn receiver<'r, G>(
         bound: &'r mut Self::Bound,
         fd: BorrowedFd<'r>,
         group: &'r G,
-    ) -> Receiver<'r, G>;
+    ) -> Receiver<'r, Self::Delivery, G>;
 }
 
 /// Rings of which one transmits: [`Tx`](super::Tx), [`RxTx`](super::RxTx), [`TxHalf`](super::TxHalf).
@@ -76,7 +88,7 @@ pub trait Transmits: Rings {
 }
 
 /// Rings of which none transmits, so that the socket can send by copying: [`Rx`](super::Rx),
-/// [`NoRing`](super::NoRing). Sealed.
+/// [`RxV2`](super::RxV2), [`NoRing`](super::NoRing). Sealed.
 #[diagnostic::on_unimplemented(
     message = "a socket with `{Self}` sends what its transmit ring holds and nothing else",
     label = "send through its `transmitter`"

@@ -1,20 +1,20 @@
 //! The receive ring: what is wanted, and what each state of the socket holds of it.
 
+use core::num::NonZeroU32;
+
 use rustix::fd::BorrowedFd;
-#[cfg(feature = "alloc")]
-use rustix::fd::OwnedFd;
 use rustix::net::SocketType;
 
 use super::rings::{PacketRings, Receives, Request, make};
 use super::watch::Watch;
-use super::{Geometry, Interface, LinkHeader, Receiver};
+use super::{Blocks, Delivery, Geometry, Interface, LinkHeader, Receiver};
 use crate::bpf::Instruction;
 use crate::error::{Error, Operation};
 use crate::lifecycle::{Rings, Sealed};
 use crate::sys::{self, MappedRing, Mapping, RingRequest};
 
 /// `ETH_P_ALL`: packets of every protocol, and those that this host sends.
-const EVERY_PROTOCOL: u16 = 3;
+pub(super) const EVERY_PROTOCOL: u16 = 3;
 
 /// Whether the kernel computes the flow hash of each packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +72,10 @@ impl Rx {
         self
     }
 
+    pub(super) const fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
     fn request(&self) -> RingRequest {
         let geometry = &self.geometry;
         let blocks = geometry.block_count().get();
@@ -97,7 +101,7 @@ impl Rx {
     pub(super) fn mapped(self, mapping: Mapping) -> MappedRx {
         let (block, count) = (self.geometry.block_size(), self.geometry.block_count());
         MappedRx {
-            ring: MappedRing::new(mapping, block, count),
+            ring: MappedRing::of_blocks(mapping, block, count),
             wanted: self,
         }
     }
@@ -115,15 +119,8 @@ impl PacketRings for Rx {
     }
 
     fn configure(&self, fd: BorrowedFd<'_>) -> Result<(), Error> {
-        if self.geometry.reserve_bytes() != 0 {
-            sys::set_reserve(fd, self.geometry.reserve_bytes())
-                .map_err(Error::system(Operation::SetReserve))?;
-        }
-        if let Some(bytes) = self.geometry.snap_length_bytes() {
-            sys::attach_filter(fd, &[Instruction::keep(bytes.get())])
-                .map_err(Error::system(Operation::AttachFilter))?;
-        }
-        Ok(())
+        let geometry = &self.geometry;
+        configure(fd, geometry.reserve_bytes(), geometry.snap_length_bytes())
     }
 
     fn map(self, fd: BorrowedFd<'_>) -> Result<MappedRx, Error> {
@@ -140,7 +137,13 @@ impl PacketRings for Rx {
         } = mapped.wanted;
         BoundRx {
             ring: mapped.ring,
-            watch: Watch::new(&geometry, interface, protocol),
+            watch: Watch::new(
+                geometry.longest_wait_ms(),
+                geometry.snap_length_bytes(),
+                interface,
+                protocol,
+            ),
+            delivery: Blocks::of(&geometry),
         }
     }
 
@@ -154,8 +157,10 @@ impl PacketRings for Rx {
 }
 
 impl Receives for Rx {
-    fn geometry(&self) -> &Geometry {
-        &self.geometry
+    type Delivery = Blocks;
+
+    fn snap_length(&self) -> Option<NonZeroU32> {
+        self.geometry.snap_length_bytes()
     }
 
     #[inline]
@@ -163,9 +168,25 @@ impl Receives for Rx {
         bound: &'r mut BoundRx,
         fd: BorrowedFd<'r>,
         group: &'r G,
-    ) -> Receiver<'r, G> {
-        Receiver::new(bound.ring.ring().receiver(), fd, &mut bound.watch, group)
+    ) -> Receiver<'r, Blocks, G> {
+        bound.receiver(fd, group)
     }
+}
+
+/// Sets what receive rings of every layout share of the options.
+pub(super) fn configure(
+    fd: BorrowedFd<'_>,
+    reserve: u32,
+    snap_length: Option<NonZeroU32>,
+) -> Result<(), Error> {
+    if reserve != 0 {
+        sys::set_reserve(fd, reserve).map_err(Error::system(Operation::SetReserve))?;
+    }
+    if let Some(bytes) = snap_length {
+        sys::attach_filter(fd, &[Instruction::keep(bytes.get())])
+            .map_err(Error::system(Operation::AttachFilter))?;
+    }
+    Ok(())
 }
 
 /// A mapped receive ring.
@@ -177,14 +198,25 @@ pub struct MappedRx {
 
 /// A receive ring that packets arrive in, and what is known of its interface.
 #[derive(Debug)]
-pub struct BoundRx {
-    ring: MappedRing,
-    watch: Watch,
+pub struct BoundRx<D: Delivery = Blocks> {
+    pub(super) ring: MappedRing,
+    pub(super) watch: Watch,
+    pub(super) delivery: D,
 }
 
-impl BoundRx {
-    #[cfg(feature = "alloc")]
-    pub(super) fn into_shared<G>(self, fd: OwnedFd, group: G) -> super::SharedReceiver<G> {
-        super::SharedReceiver::new(self.ring, self.watch, fd, group)
+impl<D: Delivery> BoundRx<D> {
+    #[inline]
+    pub(super) fn receiver<'r, G>(
+        &'r mut self,
+        fd: BorrowedFd<'r>,
+        group: &'r G,
+    ) -> Receiver<'r, D, G> {
+        Receiver::new(
+            self.ring.ring().receiver(),
+            fd,
+            &mut self.watch,
+            self.delivery,
+            group,
+        )
     }
 }

@@ -1,12 +1,14 @@
 //! Both rings on one socket.
 
+use core::num::NonZeroU32;
+
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::net::SocketType;
 
 use super::rings::{PacketRings, Receives, Transmits, make};
 use super::rx::{BoundRx, MappedRx};
 use super::tx::{BoundTx, MappedTx};
-use super::{Geometry, Interface, Receiver, Rx, Socket, Transmitter, Tx};
+use super::{Blocks, Interface, Receiver, Rx, Socket, Transmitter, Tx};
 use crate::error::{Error, Operation};
 use crate::lifecycle::{Alone, Bound, Failed, Rings, Sealed};
 use crate::sys;
@@ -92,15 +94,17 @@ impl PacketRings for RxTx {
 }
 
 impl Receives for RxTx {
-    fn geometry(&self) -> &Geometry {
-        self.rx.geometry()
+    type Delivery = Blocks;
+
+    fn snap_length(&self) -> Option<NonZeroU32> {
+        self.rx.snap_length()
     }
 
     fn receiver<'r, G>(
         bound: &'r mut BoundRxTx,
         fd: BorrowedFd<'r>,
         group: &'r G,
-    ) -> Receiver<'r, G> {
+    ) -> Receiver<'r, Blocks, G> {
         Rx::receiver(&mut bound.rx, fd, group)
     }
 }
@@ -164,7 +168,9 @@ impl PacketRings for RxHalf {
 }
 
 impl Receives for RxHalf {
-    fn geometry(&self) -> &Geometry {
+    type Delivery = Blocks;
+
+    fn snap_length(&self) -> Option<NonZeroU32> {
         match *self {}
     }
 
@@ -173,7 +179,7 @@ impl Receives for RxHalf {
         bound: &'r mut BoundRx,
         fd: BorrowedFd<'r>,
         group: &'r G,
-    ) -> Receiver<'r, G> {
+    ) -> Receiver<'r, Blocks, G> {
         Rx::receiver(bound, fd, group)
     }
 }
@@ -205,7 +211,7 @@ impl<G> Socket<Bound<RxTx, G>> {
     /// Both halves at once, for as long as the socket is borrowed: a received packet and a frame to
     /// answer in can be held together.
     #[inline]
-    pub fn split(&mut self) -> (Receiver<'_, G>, Transmitter<'_>) {
+    pub fn split(&mut self) -> (Receiver<'_, Blocks, G>, Transmitter<'_>) {
         let (rings, fd, group) = self.parts();
         (
             Rx::receiver(&mut rings.rx, fd, group),

@@ -1,15 +1,14 @@
 //! The packet socket, and its way from state to state.
 
 use core::ops::ControlFlow;
+use core::time::Duration;
 
-use linux_raw_sys::if_packet::tpacket_versions;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::rings::{PacketRings, Receives, Transmits, bind};
-#[cfg(feature = "alloc")]
-use super::rx::BoundRx;
-use super::{Block, Ended, Interface, Packet, Receiver, Statistics, Transmitter};
-use crate::abi::packet::record;
+use super::{
+    Block, Blocks, Ended, Frame, Frames, Interface, Packet, Receiver, Statistics, Transmitter,
+};
 use crate::error::{Error, Operation};
 use crate::handoff::Slots;
 use crate::lifecycle::{Alone, Bound, Configured, Failed, Mapped, Rings};
@@ -25,8 +24,8 @@ use crate::wait::{Deadline, OnSignal, Wake};
 /// | [`Bound`] | receive, transmit | [`bind`](Self::bind) |
 /// | [`Bound<_, Member>`](Bound) | the same; receives a share of what a fanout group receives | [`join_fanout`](Self::join_fanout) |
 ///
-/// Which rings it has, the state's parameter says: [`Rx`](super::Rx), [`Tx`](super::Tx),
-/// [`RxTx`](super::RxTx) and its halves, or [`NoRing`](super::NoRing).
+/// Which rings it has, the state's parameter says: [`Rx`](super::Rx), [`RxV2`](super::RxV2),
+/// [`Tx`](super::Tx), [`RxTx`](super::RxTx) and its halves, or [`NoRing`](super::NoRing).
 ///
 /// Needs Linux 3.2, and CAP_NET_RAW in the user namespace that owns the network namespace.
 #[derive(Debug)]
@@ -89,10 +88,10 @@ impl<R: PacketRings> Socket<Configured<R>> {
 
     /// Sets what the rings ask for on a socket that was just opened.
     fn opened(rings: R, fd: OwnedFd) -> Result<Self, Error> {
-        sys::set_version(fd.as_fd()).map_err(Error::system(Operation::SetVersion))?;
-        let header_length = sys::header_length(fd.as_fd(), tpacket_versions::TPACKET_V3)
+        sys::set_version(fd.as_fd(), R::VERSION).map_err(Error::system(Operation::SetVersion))?;
+        let header_length = sys::header_length(fd.as_fd(), R::VERSION)
             .map_err(Error::system(Operation::ReadHeaderLength))?;
-        if header_length as usize != record::PACKET_HEADER {
+        if header_length as usize != R::PACKET_HEADER {
             return Err(Error::HeaderLength {
                 bytes: header_length,
             });
@@ -235,29 +234,34 @@ impl<R: Transmits, G> Socket<Bound<R, G>> {
 }
 
 impl<R: Receives, G> Socket<Bound<R, G>> {
-    /// Hands out many blocks at a time. Blocks that were forgotten are taken back.
+    /// Hands out many blocks, or frames, at a time. Those that were forgotten are taken back.
     #[inline]
-    pub fn receiver(&mut self) -> Receiver<'_, G> {
+    pub fn receiver(&mut self) -> Receiver<'_, R::Delivery, G> {
         let (rings, fd, group) = self.parts();
         R::receiver(rings, fd, group)
     }
 
-    /// The next block that the kernel has filled, one at a time. No system call.
-    ///
-    /// `None` where none is ready yet, and for good once the ring is corrupt:
-    /// [`take_error`](Self::take_error) tells. A block that was forgotten is taken back first.
-    #[inline]
-    pub fn next_block(&mut self) -> Option<Block<&Slots>> {
-        self.receiver().next_block()
-    }
-
-    /// Sleeps until a block is ready or the deadline has passed: [`Receiver::wait`].
+    /// Sleeps until a block, or a frame, is ready or the deadline has passed: [`Receiver::wait`].
     ///
     /// # Errors
     ///
     /// As [`Receiver::wait`].
     pub fn wait(&mut self, deadline: Deadline, on_signal: OnSignal) -> Result<Wake, Error> {
         self.receiver().wait(deadline, on_signal)
+    }
+
+    /// Spins for a time, then sleeps as [`wait`](Self::wait): [`Receiver::spin_then_wait`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::wait`].
+    pub fn spin_then_wait(
+        &mut self,
+        spin: Duration,
+        deadline: Deadline,
+        on_signal: OnSignal,
+    ) -> Result<Wake, Error> {
+        self.receiver().spin_then_wait(spin, deadline, on_signal)
     }
 
     /// Says whether the link is down or gone, or the ring corrupt: [`Receiver::take_error`].
@@ -278,7 +282,7 @@ impl<R: Receives, G> Socket<Bound<R, G>> {
         &mut self,
         deadline: Deadline,
         on_signal: OnSignal,
-        f: impl FnMut(Packet<'_>) -> ControlFlow<()>,
+        f: impl FnMut(Packet<'_, R::Delivery>) -> ControlFlow<()>,
     ) -> Result<Ended, Error> {
         self.receiver().for_each(deadline, on_signal, f)
     }
@@ -293,16 +297,23 @@ impl<R: Receives, G> Socket<Bound<R, G>> {
     }
 }
 
-#[cfg(feature = "alloc")]
-impl<R: Rings<Bound = BoundRx>, G> Socket<Bound<R, G>> {
-    /// Shares the ring with blocks that are `'static` and own it together.
+impl<R: Receives<Delivery = Blocks>, G> Socket<Bound<R, G>> {
+    /// The next block that the kernel has filled, one at a time. No system call.
     ///
-    /// The socket lives until the receiver and the last block are dropped.
-    #[must_use]
-    pub fn into_shared(self) -> super::SharedReceiver<G> {
-        self.state
-            .rings
-            .into_shared(self.state.fd, self.state.group)
+    /// `None` where none is ready yet, and for good once the ring is corrupt:
+    /// [`take_error`](Self::take_error) tells. A block that was forgotten is taken back first.
+    #[inline]
+    pub fn next_block(&mut self) -> Option<Block<&Slots>> {
+        self.receiver().next_block()
+    }
+}
+
+impl<R: Receives<Delivery = Frames>, G> Socket<Bound<R, G>> {
+    /// The next frame that the kernel has filled, one at a time: as
+    /// [`next_block`](Socket::next_block).
+    #[inline]
+    pub fn next_frame(&mut self) -> Option<Frame<&Slots>> {
+        self.receiver().next_frame()
     }
 }
 

@@ -29,6 +29,7 @@ pub struct TxFrame<'t> {
 }
 
 impl<'t> TxFrame<'t> {
+    #[inline]
     pub(super) fn new(guard: handoff::TxFrame<'t>, format: Format) -> Self {
         Self {
             guard,
@@ -86,6 +87,7 @@ impl<'t> TxFrame<'t> {
         self.hand_over(start, len)
     }
 
+    #[inline]
     fn hand_over(mut self, start: usize, len: usize) -> Result<u64, Error> {
         let header = self.format.vnet_header;
         let room = self.data().len();

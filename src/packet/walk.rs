@@ -8,7 +8,7 @@ use core::iter::FusedIterator;
 use core::ops::ControlFlow;
 
 use super::Packet;
-use super::record::field;
+use super::delivery::field;
 use crate::abi::packet::record;
 use crate::handoff::Slots;
 use crate::sync::prefetch;
@@ -97,7 +97,7 @@ fn cut(rest: &[u8], last: bool) -> Option<(Packet<'_>, &[u8])> {
     let bounds = Bounds::read(header, rest.len(), last)?;
     let (record, rest) = rest.split_at_checked(bounds.end)?;
     let data = record.get(bounds.data.0..bounds.data.1)?;
-    Some((Packet::new(header, data), rest))
+    Some((Packet::new(header, (), data), rest))
 }
 
 impl<'b> Records<'b> {

@@ -1,16 +1,16 @@
 //! What a receiver knows beside its ring: the link, the counts, and how to sleep.
 
 use core::num::NonZeroU32;
+use core::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
-use super::block::Shape;
+use super::Interface;
 use super::link::Link;
 use super::rings::bind;
 use super::statistics::{Statistics, Sums};
-use super::{Geometry, Interface};
 use crate::error::{Error, Operation};
 use crate::handoff::Slots;
 use crate::sys::timestamp;
@@ -25,13 +25,16 @@ const LINK_LOOK: Timespec = Timespec {
 /// The longest that a wait sleeps without listening for blocks: meanwhile the ring may fill up.
 const LONGEST_NAP_MS: u32 = 200;
 
+/// How often a spinning wait looks at the ring between two looks at the clock: reading it takes as
+/// long as some of these, and a pause at each makes the whole a microsecond or a few.
+const LOOKS_A_CLOCK: u32 = 32;
+
 /// The state of a bound receive ring that lies in the program alone.
 #[derive(Debug)]
 pub(super) struct Watch {
     link: Link,
     sums: Sums,
-    shape: Shape,
-    /// How many packets the blocks had that were handed out, modulo 2^32.
+    /// How many packets were handed out, modulo 2^32.
     handed_out: u32,
     /// What no filter keeps more of, in bytes.
     snap_length: Option<NonZeroU32>,
@@ -51,19 +54,19 @@ enum Turn {
 }
 
 impl Watch {
-    pub(super) fn new(geometry: &Geometry, interface: Interface, protocol: u16) -> Self {
-        /// Stands for a retire timeout that the kernel chose, in milliseconds.
-        const KERNEL_CHOICE: u32 = 8;
-        let nap_ms = match geometry.retire_timeout_ms() {
-            0 => KERNEL_CHOICE,
-            ms => ms.min(LONGEST_NAP_MS),
-        };
+    /// `nap_ms` is how long the program can do without hearing of a packet, in milliseconds.
+    pub(super) fn new(
+        nap_ms: u32,
+        snap_length: Option<NonZeroU32>,
+        interface: Interface,
+        protocol: u16,
+    ) -> Self {
+        let nap_ms = nap_ms.min(LONGEST_NAP_MS);
         Self {
             link: Link::new(interface),
             sums: Sums::default(),
-            shape: Shape::of(geometry),
             handed_out: 0,
-            snap_length: geometry.snap_length_bytes(),
+            snap_length,
             protocol,
             nap: Timespec {
                 tv_sec: 0,
@@ -83,16 +86,11 @@ impl Watch {
         Ok(())
     }
 
-    #[inline]
-    pub(super) fn shape(&self) -> Shape {
-        self.shape
-    }
-
     pub(super) fn snap_length(&self) -> Option<NonZeroU32> {
         self.snap_length
     }
 
-    /// Takes note of the packets of a block that is handed out.
+    /// Takes note of the packets of a block or a frame that is handed out.
     #[inline]
     pub(super) fn hand_out(&mut self, packets: u32) {
         self.handed_out = self.handed_out.wrapping_add(packets);
@@ -176,6 +174,29 @@ impl Watch {
                 Turn::Nap
             };
         }
+    }
+
+    /// Looks at the ring for at most this time, then waits: `Receiver::spin_then_wait` tells how.
+    pub(super) fn spin_then_wait(
+        &mut self,
+        ring: &impl Readable,
+        fd: BorrowedFd<'_>,
+        spin: Duration,
+        deadline: Deadline,
+        on_signal: OnSignal,
+    ) -> Result<Wake, Error> {
+        if !ring.is_ready() && !ring.slots().is_corrupt() {
+            let end = Deadline::after(spin).min(deadline);
+            'spin: while !end.has_passed() {
+                for _ in 0..LOOKS_A_CLOCK {
+                    if ring.is_ready() {
+                        break 'spin;
+                    }
+                    core::hint::spin_loop();
+                }
+            }
+        }
+        self.wait(ring, fd, deadline, on_signal)
     }
 
     /// One `ppoll`, until the deadline at the latest.

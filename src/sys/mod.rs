@@ -26,7 +26,7 @@ pub(crate) use packet::{bind, bound_interface, duplicate, open, send_ring, send_
 pub use ring::Owner;
 pub(crate) use ring::{MappedRing, MappedTxRing};
 pub(crate) use sockopt::{
-    MembershipRequest, RingRequest, add_membership, bypass_qdisc, drop_membership,
+    MembershipRequest, RingRequest, Version, add_membership, bypass_qdisc, drop_membership,
     frames_have_offsets, ignore_outgoing, origdev, packets_have_vnet_headers, set_reserve,
     set_rx_ring, set_transmit_times, set_tx_ring, set_version, skip_refused_frames, statistics,
 };

@@ -12,7 +12,7 @@ use core::num::NonZeroU32;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::Mapping;
-use crate::abi::packet::{block, frame};
+use crate::abi::packet::{block, frame, frame_v2};
 use crate::handoff::{Ring, TxRing};
 use crate::sync::{Layout, Memory};
 
@@ -33,13 +33,32 @@ impl MappedRing {
     /// # Panics
     ///
     /// Where the mapping has not that size.
-    pub(crate) fn new(mapping: Mapping, block_size: u32, count: NonZeroU32) -> Self {
+    pub(crate) fn of_blocks(mapping: Mapping, block_size: u32, count: NonZeroU32) -> Self {
         let bytes = u64::from(block_size) * u64::from(count.get());
         assert_eq!(mapping.len() as u64, bytes, "the size of the ring");
         let layout = Layout::new(block_size as usize, block::STATUS);
         // SAFETY: the mapping has `count` blocks of `block_size` bytes, a multiple of the page size,
         // and the word at 8 is aligned; the kernel and the blocks made here are the only ones to
         // touch them.
+        let memory = unsafe { Memory::new(mapping.base(), layout) };
+        // SAFETY: `memory` has `count` slots, and `mapping` lives as long as the ring beside it; it is
+        // the only ring of this mapping.
+        let ring = unsafe { Ring::new(memory, count) };
+        Self { ring, mapping }
+    }
+
+    /// The ring of TPACKET_V2 frames that the kernel has made in `mapping`: as many as fit whole into
+    /// blocks of `block_size` bytes.
+    ///
+    /// # Panics
+    ///
+    /// Where the mapping holds no block, or a block no frame.
+    pub(crate) fn of_frames(mapping: Mapping, frame_size: u32, block_size: u32) -> Self {
+        let (frames, count) = frames(&mapping, frame_size, block_size);
+        let layout = Layout::new(frames.size, frame_v2::STATUS).in_blocks(frames.block);
+        // SAFETY: `count` frames lie in the mapping, at multiples of 16 in blocks that begin at pages,
+        // and the word at 0 is aligned; the kernel and the frames made here are the only ones to touch
+        // them.
         let memory = unsafe { Memory::new(mapping.base(), layout) };
         // SAFETY: `memory` has `count` slots, and `mapping` lives as long as the ring beside it; it is
         // the only ring of this mapping.
@@ -63,6 +82,21 @@ impl MappedRing {
     }
 }
 
+/// Sizes of frames and of the blocks that they lie in, in bytes.
+struct Frames {
+    size: usize,
+    block: usize,
+}
+
+/// The sizes, and how many frames fit into the mapping, whole and without crossing a block.
+fn frames(mapping: &Mapping, size: u32, block: u32) -> (Frames, NonZeroU32) {
+    let [size, block] = [size, block].map(|size| size as usize);
+    let count = mapping.len() / block * (block / size);
+    let count = u32::try_from(count).ok().and_then(NonZeroU32::new);
+    let count = count.expect("a ring of 1 to 4,294,967,295 frames");
+    (Frames { size, block }, count)
+}
+
 /// A transmit ring in the mapping of its socket.
 #[derive(Debug)]
 pub(crate) struct MappedTxRing {
@@ -79,12 +113,9 @@ impl MappedTxRing {
     ///
     /// Where the mapping holds no block, or a block no frame.
     pub(crate) fn new(mapping: Mapping, frame_size: u32, block_size: u32) -> Self {
-        let [frame_size, block_size] = [frame_size, block_size].map(|size| size as usize);
-        let count = mapping.len() / block_size * (block_size / frame_size);
-        let count = u32::try_from(count).ok().and_then(NonZeroU32::new);
-        let count = count.expect("a ring of 1 to 4,294,967,295 frames");
-        let layout = Layout::new(frame_size, frame::STATUS)
-            .in_blocks(block_size)
+        let (frames, count) = frames(&mapping, frame_size, block_size);
+        let layout = Layout::new(frames.size, frame::STATUS)
+            .in_blocks(frames.block)
             .lending_from(frame::DATA.into());
         // SAFETY: so many frames lie in the mapping, at multiples of 16 in blocks that begin at pages;
         // the word at 20 is aligned; the kernel and the ring made here are the only ones to touch them.

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use syscalls::{Sysno, syscall};
 
 pub(crate) use linux_raw_sys::if_packet::{
-    packet_mreq as MembershipRequest, tpacket_req3 as RingRequest,
+    packet_mreq as MembershipRequest, tpacket_req3 as RingRequest, tpacket_versions as Version,
 };
 
 pub(super) fn errno(error: syscalls::Errno) -> Errno {
@@ -83,12 +83,8 @@ pub(super) fn get<T: Answer>(fd: BorrowedFd<'_>, name: u32, mut value: T) -> Res
 }
 
 /// `PACKET_VERSION`: which layout the rings have. Refused (EBUSY) once there is a ring.
-pub(crate) fn set_version(fd: BorrowedFd<'_>) -> Result<(), Errno> {
-    set(
-        fd,
-        raw::PACKET_VERSION,
-        &(raw::tpacket_versions::TPACKET_V3 as c_int),
-    )
+pub(crate) fn set_version(fd: BorrowedFd<'_>, version: Version) -> Result<(), Errno> {
+    set(fd, raw::PACKET_VERSION, &(version as c_int))
 }
 
 /// `PACKET_RESERVE`: bytes left free before each packet. Refused (EBUSY) once there is a ring.
@@ -158,7 +154,8 @@ pub(crate) fn drop_membership(
     set(fd, raw::PACKET_DROP_MEMBERSHIP, request)
 }
 
-/// `PACKET_STATISTICS`: counts since they were last read; reading clears them.
+/// `PACKET_STATISTICS`: counts since they were last read; reading clears them. With TPACKET_V2 the
+/// kernel writes two of them alone, and `tp_freeze_q_cnt` stays zero.
 pub(crate) fn statistics(fd: BorrowedFd<'_>) -> Result<raw::tpacket_stats_v3, Errno> {
     let none = raw::tpacket_stats_v3 {
         tp_packets: 0,

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use packet_ring::handoff::{Handle, Slots};
 use packet_ring::lifecycle::Bound;
-use packet_ring::packet::{Block, Geometry, Interface, Receiver, Rx, Socket, Statistics};
+use packet_ring::packet::{Block, Blocks, Geometry, Interface, Receiver, Rx, Socket, Statistics};
 use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Injector, Link, VethOptions, VethPair};
@@ -99,7 +99,9 @@ pub(crate) fn next<G>(socket: &mut Socket<Bound<Rx, G>>) -> Result<Block<&Slots>
 }
 
 /// The next block of a receiver, waited for.
-pub(crate) fn take<'r, G>(receiver: &mut Receiver<'r, G>) -> Result<Block<&'r Slots>, Stopped> {
+pub(crate) fn take<'r, G>(
+    receiver: &mut Receiver<'r, Blocks, G>,
+) -> Result<Block<&'r Slots>, Stopped> {
     match receiver.wait(Deadline::after(PATIENCE), OnSignal::Continue)? {
         Wake::Ready => Ok(receiver.next_block().ok_or("a ready block was not there")?),
         other => Err(format!("no block came: {other:?}").into()),
@@ -107,7 +109,7 @@ pub(crate) fn take<'r, G>(receiver: &mut Receiver<'r, G>) -> Result<Block<&'r Sl
 }
 
 /// Whether the ring stays without a block for a while.
-pub(crate) fn is_quiet<G>(receiver: &mut Receiver<'_, G>) -> Result<bool, Stopped> {
+pub(crate) fn is_quiet<G>(receiver: &mut Receiver<'_, Blocks, G>) -> Result<bool, Stopped> {
     let end = Deadline::after(Duration::from_millis(50));
     Ok(
         receiver.wait(end, OnSignal::Continue)? == Wake::TimedOut

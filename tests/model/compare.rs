@@ -4,7 +4,9 @@ use core::ops::{ControlFlow, Range};
 use core::time::Duration;
 
 use packet_ring::handoff::{HELD, Handle, USER};
-use packet_ring::packet::{Block, Direction, Geometry, Packet, Position, TimestampSource};
+use packet_ring::packet::{
+    Block, Delivery, Direction, Geometry, Packet, Position, TimestampSource,
+};
 
 use super::heap::HeapRing;
 use super::oracle::{self, Reading, Seen};
@@ -185,7 +187,7 @@ fn strangers<A: Handle, B: Handle>(block: &mut Block<A>, other: &mut Block<B>) {
 }
 
 /// Where `bytes` lie in the block at `place`, every one of them.
-fn within(place: &Range<usize>, bytes: &[u8]) -> (usize, usize) {
+pub(super) fn within(place: &Range<usize>, bytes: &[u8]) -> (usize, usize) {
     let start = bytes.as_ptr().addr();
     let end = start + bytes.len();
     assert!(
@@ -195,8 +197,16 @@ fn within(place: &Range<usize>, bytes: &[u8]) -> (usize, usize) {
     (start - place.start, end - place.start)
 }
 
-/// All that a packet tells.
+/// All that a packet of a block tells.
 fn look(place: &Range<usize>, packet: &Packet<'_>) -> Seen {
+    Seen {
+        rxhash: packet.rxhash(),
+        ..look_at_either(place, packet)
+    }
+}
+
+/// All that a packet tells, of a block or of a frame of its own.
+pub(super) fn look_at_either(place: &Range<usize>, packet: &Packet<'_, impl Delivery>) -> Seen {
     let time = packet.timestamp();
     let hardware = packet.status().bits() & (1 << 31) != 0;
     let software = packet.status().bits() & (1 << 29) != 0;
@@ -217,7 +227,7 @@ fn look(place: &Range<usize>, packet: &Packet<'_>) -> Seen {
         time: (time.seconds, time.nanoseconds),
         status: packet.status().bits(),
         vlan: packet.vlan().map(|vlan| (vlan.tci, vlan.tpid)),
-        rxhash: packet.rxhash(),
+        rxhash: 0,
         network_offset: packet.network_offset(),
         protocol: packet.protocol(),
         interface: packet.interface_index(),

@@ -13,7 +13,7 @@ use core::ptr::NonNull;
 use std::alloc;
 
 use packet_ring::handoff::Ring;
-use packet_ring::packet::Geometry;
+use packet_ring::packet::{FrameGeometry, Geometry};
 use packet_ring::sync::{self, Memory};
 
 /// Offset of the status word in a block.
@@ -34,9 +34,48 @@ pub(crate) struct HeapMemory {
 impl HeapRing {
     /// A ring of this geometry that holds `bytes`, and zeros behind them.
     pub(crate) fn new(geometry: &Geometry, bytes: &[u8]) -> Self {
+        let size = geometry.block_size() as usize;
+        let count = geometry.block_count();
+        let memory = HeapMemory::new(size, size * count.get() as usize, bytes);
+        // SAFETY: `count` slots of `size` bytes, whose words are aligned.
+        unsafe { Self::over(memory, sync::Layout::new(size, STATUS), count) }
+    }
+
+    /// A ring of TPACKET_V2 frames that holds `bytes`, and zeros behind them.
+    #[allow(dead_code, reason = "some tests are about blocks alone")]
+    pub(crate) fn of_frames(geometry: &FrameGeometry, bytes: &[u8]) -> Self {
         let block_size = geometry.block_size() as usize;
-        let count: NonZeroU32 = geometry.block_count();
-        let len = block_size * count.get() as usize;
+        let blocks = geometry.block_count().get() as usize;
+        let memory = HeapMemory::new(block_size, block_size * blocks, bytes);
+        let layout = sync::Layout::new(geometry.frame_size() as usize, 0).in_blocks(block_size);
+        // SAFETY: so many frames lie whole in their blocks, at multiples of 16, and the word is their
+        // first.
+        unsafe { Self::over(memory, layout, geometry.frame_count()) }
+    }
+
+    /// # Safety
+    ///
+    /// `count` slots lie in the memory where `layout` says, and their words are aligned.
+    unsafe fn over(memory: HeapMemory, layout: sync::Layout, count: NonZeroU32) -> Self {
+        // SAFETY: the caller's promise; initialised, and nobody else has the memory.
+        let slots = unsafe { Memory::new(memory.base, layout) };
+        // SAFETY: the memory is freed when `self`, which holds the ring, is dropped; there is no
+        // other ring, and nobody on the other side.
+        let ring = unsafe { Ring::new(slots, count) };
+        Self { ring, memory }
+    }
+
+    /// The addresses of block `index`.
+    pub(crate) fn addresses(&self, index: usize) -> Range<usize> {
+        let size = self.memory.block_size;
+        let start = self.memory.base.addr().get() + index * size;
+        start..start + size
+    }
+}
+
+impl HeapMemory {
+    /// `len` bytes in blocks of `block_size`, which begin with `bytes`.
+    fn new(block_size: usize, len: usize, bytes: &[u8]) -> Self {
         let layout = Layout::from_size_align(len, 4096).expect("a small ring");
         // SAFETY: the size of a ring is not zero.
         let base = unsafe { alloc::alloc_zeroed(layout) };
@@ -49,28 +88,11 @@ impl HeapRing {
             base.as_ptr()
                 .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
         };
-        let slots = sync::Layout::new(block_size, STATUS);
-        // SAFETY: `count` slots of `block_size` bytes, initialised, aligned to a page; nobody else
-        // has the memory.
-        let memory = unsafe { Memory::new(base, slots) };
-        // SAFETY: the memory is freed when `self`, which holds the ring, is dropped; there is no
-        // other ring, and nobody on the other side.
-        let ring = unsafe { Ring::new(memory, count) };
         Self {
-            ring,
-            memory: HeapMemory {
-                base,
-                layout,
-                block_size,
-            },
+            base,
+            layout,
+            block_size,
         }
-    }
-
-    /// The addresses of block `index`.
-    pub(crate) fn addresses(&self, index: usize) -> Range<usize> {
-        let size = self.memory.block_size;
-        let start = self.memory.base.addr().get() + index * size;
-        start..start + size
     }
 }
 

@@ -51,7 +51,7 @@ const VLAN_VALID: i128 = 0x10;
 const VLAN_TPID_VALID: i128 = 0x40;
 
 /// The number of `width` bytes at `at`.
-fn number(block: &[u8], at: i128, width: usize) -> i128 {
+pub(super) fn number(block: &[u8], at: i128, width: usize) -> i128 {
     let bytes = &block[start_of(at)..][..width];
     match *bytes {
         [a, b] => u16::from_ne_bytes([a, b]).into(),
@@ -62,7 +62,7 @@ fn number(block: &[u8], at: i128, width: usize) -> i128 {
     }
 }
 
-fn narrow<T: TryFrom<i128, Error: core::fmt::Debug>>(number: i128) -> T {
+pub(super) fn narrow<T: TryFrom<i128, Error: core::fmt::Debug>>(number: i128) -> T {
     number.try_into().expect("as wide as the field")
 }
 

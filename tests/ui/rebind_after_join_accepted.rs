@@ -2,7 +2,7 @@
 
 use packet_ring::Error;
 use packet_ring::lifecycle::Bound;
-use packet_ring::packet::{Fanout, FanoutMode, Interface, Member, Receiver, Rx, SharedReceiver, Socket};
+use packet_ring::packet::{Blocks, Fanout, FanoutMode, Interface, Member, Receiver, Rx, SharedReceiver, Socket};
 
 #[allow(dead_code)]
 fn alone(mut socket: Socket<Bound<Rx>>, interface: Interface) -> Result<(), Error> {
@@ -16,8 +16,8 @@ fn alone(mut socket: Socket<Bound<Rx>>, interface: Interface) -> Result<(), Erro
 #[allow(dead_code)]
 fn in_a_group(
     mut member: Socket<Bound<Rx, Member>>,
-    receiver: &mut Receiver<'_, Member>,
-    shared: &mut SharedReceiver<Member>,
+    receiver: &mut Receiver<'_, Blocks, Member>,
+    shared: &mut SharedReceiver<Blocks, Member>,
 ) {
     let _ = member.next_block();
     let _ = (receiver.next_block(), receiver.group());

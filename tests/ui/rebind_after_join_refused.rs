@@ -2,12 +2,12 @@
 //! other socket has.
 
 use packet_ring::lifecycle::Bound;
-use packet_ring::packet::{Fanout, FanoutMode, Interface, Member, Receiver, Rx, SharedReceiver, Socket};
+use packet_ring::packet::{Blocks, Fanout, FanoutMode, Interface, Member, Receiver, Rx, SharedReceiver, Socket};
 
 fn again(
     mut member: Socket<Bound<Rx, Member>>,
-    receiver: &mut Receiver<'_, Member>,
-    shared: &mut SharedReceiver<Member>,
+    receiver: &mut Receiver<'_, Blocks, Member>,
+    shared: &mut SharedReceiver<Blocks, Member>,
     interface: Interface,
 ) {
     let _ = member.rebind(interface); //~ [E0599]

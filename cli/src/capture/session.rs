@@ -6,7 +6,7 @@ use std::io;
 use std::time::Instant;
 
 use packet_ring::handoff::Slots;
-use packet_ring::packet::{self, Block, BlockStatus, Packet, Receiver};
+use packet_ring::packet::{self, Block, BlockStatus, Blocks, Packet, Receiver};
 use packet_ring::{Deadline, Error, OnSignal, Wake};
 
 use super::counts::{Counts, Worker};
@@ -122,7 +122,7 @@ impl<'p> Session<'p> {
     /// Captures to the end and closes the output; returns what was counted until then.
     pub(super) fn run<G>(
         mut self,
-        receiver: &mut Receiver<'_, G>,
+        receiver: &mut Receiver<'_, Blocks, G>,
     ) -> (Counts, Result<(), Failure>) {
         let ended = self.turns(receiver);
         self.progress.clear();
@@ -139,7 +139,7 @@ impl<'p> Session<'p> {
         (self.counts(&statistics), outcome)
     }
 
-    fn turns<G>(&mut self, receiver: &mut Receiver<'_, G>) -> Result<(), Broken> {
+    fn turns<G>(&mut self, receiver: &mut Receiver<'_, Blocks, G>) -> Result<(), Broken> {
         loop {
             let before = self.captured;
             if self.blocks(receiver)?.is_break() || self.between(receiver)?.is_break() {
@@ -173,7 +173,7 @@ impl<'p> Session<'p> {
     }
 
     /// Writes every block that is ready.
-    fn blocks<G>(&mut self, receiver: &mut Receiver<'_, G>) -> Turn {
+    fn blocks<G>(&mut self, receiver: &mut Receiver<'_, Blocks, G>) -> Turn {
         while let Some(block) = receiver.next_block() {
             if self.block(&block, receiver)?.is_break() {
                 return END;
@@ -189,7 +189,7 @@ impl<'p> Session<'p> {
         ON
     }
 
-    fn block<G>(&mut self, block: &Block<&Slots>, receiver: &mut Receiver<'_, G>) -> Turn {
+    fn block<G>(&mut self, block: &Block<&Slots>, receiver: &mut Receiver<'_, Blocks, G>) -> Turn {
         // The kernel marks the first block that it ends after a loss, so the loss lies before the block's packets.
         let mut drops = None;
         if block.status().contains(BlockStatus::LOSING) {
@@ -213,7 +213,7 @@ impl<'p> Session<'p> {
         &mut self,
         packet: &Packet<'_>,
         drops: Option<u64>,
-        receiver: &mut Receiver<'_, G>,
+        receiver: &mut Receiver<'_, Blocks, G>,
     ) -> Turn {
         self.sink.packet(&frame_of(packet), drops)?;
         self.captured += 1;
@@ -227,7 +227,7 @@ impl<'p> Session<'p> {
     }
 
     /// What is looked at once a block and at every wake-up: signals, times, the counter.
-    fn between<G>(&mut self, receiver: &mut Receiver<'_, G>) -> Turn {
+    fn between<G>(&mut self, receiver: &mut Receiver<'_, Blocks, G>) -> Turn {
         if self.signals.take_report() {
             let statistics = self.statistics(receiver)?;
             eprintln!("{}{}", self.worker, self.counts(&statistics));
@@ -257,7 +257,7 @@ impl<'p> Session<'p> {
     }
 
     /// From here on only those packets count that the kernel has received already.
-    fn begin_the_end<G>(&mut self, receiver: &mut Receiver<'_, G>) -> Turn {
+    fn begin_the_end<G>(&mut self, receiver: &mut Receiver<'_, Blocks, G>) -> Turn {
         let statistics = self.statistics(receiver)?;
         self.limit = self.limit.min(statistics.packets - statistics.drops);
         self.ending = Some(Instant::now() + LAST_BLOCKS);
@@ -265,7 +265,7 @@ impl<'p> Session<'p> {
     }
 
     #[cold]
-    fn end_file<G>(&mut self, receiver: &mut Receiver<'_, G>) -> Turn {
+    fn end_file<G>(&mut self, receiver: &mut Receiver<'_, Blocks, G>) -> Turn {
         let totals = self.totals(&self.statistics(receiver)?);
         let Some(output) = self.sink.output() else {
             return ON;
@@ -307,7 +307,10 @@ impl<'p> Session<'p> {
     }
 
     /// What the kernel counted of this capture.
-    fn statistics<G>(&self, receiver: &mut Receiver<'_, G>) -> Result<packet::Statistics, Error> {
+    fn statistics<G>(
+        &self,
+        receiver: &mut Receiver<'_, Blocks, G>,
+    ) -> Result<packet::Statistics, Error> {
         let mut statistics = receiver.statistics()?;
         statistics.packets = statistics.packets.saturating_sub(self.early);
         Ok(statistics)

@@ -1,0 +1,9 @@
+//! `packet-ring bridge`: what arrives at one interface leaves by the other, in both directions.
+
+pub(crate) mod args;
+mod counts;
+mod direction;
+mod run;
+
+pub(crate) use args::Bridge;
+pub(crate) use run::run;

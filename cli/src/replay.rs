@@ -1,0 +1,13 @@
+//! `packet-ring replay`: the packets of a file, sent again.
+
+pub(crate) mod args;
+mod bar;
+mod chunk;
+mod file;
+mod pace;
+mod pcapng;
+mod report;
+mod run;
+
+pub(crate) use args::Replay;
+pub(crate) use run::run;

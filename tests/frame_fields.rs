@@ -1,0 +1,354 @@
+//! Every field of a packet in a frame of its own, compared with what was sent and with a second raw
+//! socket; and how much of it the frame holds.
+
+mod frame_path;
+
+use std::time::{Instant, SystemTime};
+
+use linux_raw_sys::if_packet::{PACKET_VERSION, tpacket_versions};
+use linux_raw_sys::net::SOL_PACKET;
+use packet_ring::InvalidGeometry;
+use packet_ring::handoff::Slots;
+use packet_ring::packet::{
+    Delivery, Direction, Frame, FrameGeometry, Geometry, LinkHeader, Membership, Packet,
+    PacketStatus, Rx, RxV2, Socket, TimestampSource, Vlan,
+};
+use packet_ring_lab::suite::{Stopped, TestResult};
+use packet_ring_lab::{Injector, PacketType, Sees, VethOptions, VethPair, Witness, frame, suite};
+use rustix::fd::{AsFd, AsRawFd};
+use syscalls::{Sysno, syscall};
+
+use frame_path::{
+    Bench, EIGHT, PATIENCE, Receiving, interface, next_number, receive_on, settled, take,
+};
+
+const IEEE_802_1Q: u16 = 0x8100;
+const IEEE_802_1AD: u16 = 0x88a8;
+/// Size of an Ethernet header in bytes.
+const ETHERNET: usize = 14;
+/// Where an Ethernet header lies in its frame, and where any other packet does, in bytes.
+const MAC: u32 = 66;
+const COOKED_MAC: u32 = 80;
+
+fn next(socket: &mut Receiving) -> Result<Frame<&Slots>, Stopped> {
+    take(&mut socket.receiver())
+}
+
+fn tagged(tpid: u16, tci: u16) -> Vec<u8> {
+    let mut frame = frame::numbered_vlan(0, 7, 100);
+    frame[12..14].copy_from_slice(&tpid.to_be_bytes());
+    frame[14..16].copy_from_slice(&tci.to_be_bytes());
+    frame
+}
+
+fn a_received_packet_tells_all_about_itself() -> TestResult {
+    let mut bench = Bench::new(EIGHT)?;
+    let witness = Witness::on(&bench.pair.far, Sees::Incoming)?;
+    let index = bench.pair.far.index()?;
+    // Twice around: what an earlier packet left in a frame tells nothing of the next.
+    for number in 0..16 {
+        let sent = match number % 3 {
+            0 => frame::numbered(number, 333),
+            1 => frame::numbered_udp(number, 60),
+            _ => frame::numbered(number, 1514),
+        };
+        bench.injector.send(&sent)?;
+        let seen = witness.receive(PATIENCE)?.ok_or("nothing came")?;
+        let taken = next(&mut bench.socket)?;
+        let packet = taken.packet();
+        assert_eq!(packet.data(), seen.bytes);
+        assert_eq!(packet.data(), sent);
+        let len = sent.len() as u32;
+        assert_eq!((packet.captured_len(), packet.len()), (len, len));
+        assert_eq!(packet.protocol(), seen.protocol);
+        assert_eq!(packet.network_offset(), ETHERNET);
+        assert_eq!(packet.interface_index(), index);
+        assert_eq!(packet.source().hardware, 1);
+        assert_eq!(packet.source().as_bytes(), &sent[6..12]);
+        assert_eq!(packet.direction(), Direction::Broadcast);
+        assert_eq!(packet.vlan(), None);
+        assert!(packet.status().contains(PacketStatus::USER));
+        assert!(!packet.status().intersects(
+            PacketStatus::VLAN_VALID | PacketStatus::LOSING | PacketStatus::CHECKSUM_NOT_READY
+        ));
+        assert!(format!("{packet:?}").contains(&format!("captured_len: {len}")));
+    }
+    Ok(())
+}
+
+fn every_direction_is_told() -> TestResult {
+    let mut bench = Bench::new(EIGHT)?;
+    let mut near = receive_on(&bench.pair.near, RxV2::new(EIGHT))?;
+    let far = interface(&bench.pair.far)?;
+    let _promiscuous = Membership::Promiscuous.join(&bench.socket, far)?;
+    let witness = Witness::on(&bench.pair.far, Sees::Incoming)?;
+    let own = bench.pair.far.facts()?.address;
+    for (address, direction, seen_as) in [
+        (own, Direction::Host, PacketType::Host),
+        ([0xff; 6], Direction::Broadcast, PacketType::Broadcast),
+        (
+            [1, 0, 0x5e, 0, 0, 9],
+            Direction::Multicast,
+            PacketType::Multicast,
+        ),
+        (
+            [2, 0, 0, 0, 0, 0x99],
+            Direction::OtherHost,
+            PacketType::OtherHost,
+        ),
+    ] {
+        let mut sent = frame::numbered(7, 60);
+        sent[..6].copy_from_slice(&address);
+        bench.injector.send(&sent)?;
+        let seen = witness.receive(PATIENCE)?.ok_or("nothing came")?;
+        assert_eq!(next(&mut bench.socket)?.packet().direction(), direction);
+        assert_eq!(seen.packet_type, seen_as);
+        let outgoing = next(&mut near)?;
+        assert_eq!(outgoing.packet().direction(), Direction::Outgoing);
+        assert_eq!(outgoing.packet().data(), sent);
+    }
+    Ok(())
+}
+
+fn tags_are_in_the_header_of_what_is_received_and_in_the_bytes_of_what_is_sent() -> TestResult {
+    let mut bench = Bench::new(EIGHT)?;
+    let mut near = receive_on(&bench.pair.near, RxV2::new(EIGHT))?;
+    for (tpid, tci) in [
+        (IEEE_802_1Q, 5),
+        (IEEE_802_1Q, 0xbfff),
+        (IEEE_802_1Q, 0),
+        (IEEE_802_1AD, 0x2007),
+    ] {
+        let sent = tagged(tpid, tci);
+        bench.injector.send(&sent)?;
+        let taken = next(&mut bench.socket)?;
+        let packet = taken.packet();
+        assert_eq!(packet.vlan(), Some(Vlan { tci, tpid }));
+        assert_eq!(packet.data(), [&sent[..12], &sent[16..]].concat());
+        assert_eq!((packet.captured_len(), packet.len()), (96, 96));
+        assert_eq!(packet.protocol(), frame::ETHERTYPE);
+        assert_eq!(packet.network_offset(), ETHERNET);
+        let valid = PacketStatus::VLAN_VALID | PacketStatus::VLAN_TPID_VALID;
+        assert!(packet.status().contains(valid));
+        let outgoing = next(&mut near)?;
+        assert_eq!(outgoing.packet().vlan(), None);
+        assert_eq!(outgoing.packet().data(), sent);
+        assert_eq!(outgoing.packet().network_offset(), 18);
+    }
+    // The frames come round with packets that have no tag.
+    for number in 0..8 {
+        bench.injector.send(&frame::numbered(number, 60))?;
+        assert_eq!(next(&mut bench.socket)?.packet().vlan(), None);
+    }
+    Ok(())
+}
+
+fn timestamps_are_of_the_present_and_say_who_made_them() -> TestResult {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let injector = Injector::on(&pair.near)?;
+    let mut socket = Socket::configure(RxV2::new(EIGHT))?;
+    socket.timestamp(TimestampSource::Software)?;
+    let mut socket = socket.map()?.bind(interface(&pair.far)?)?;
+    let end = Instant::now() + PATIENCE;
+    // The kernel begins to stamp soon after it was asked to.
+    loop {
+        let before = SystemTime::now();
+        injector.send(&frame::numbered(1, 60))?;
+        let taken = next(&mut socket)?;
+        let stamp = taken.packet().timestamp();
+        let time = SystemTime::from(stamp);
+        assert!(before <= time && time <= SystemTime::now(), "{stamp:?}");
+        assert!(stamp.nanoseconds < 1_000_000_000);
+        let says_software = taken
+            .packet()
+            .status()
+            .contains(PacketStatus::TIMESTAMP_SOFTWARE);
+        assert_eq!(stamp.source == TimestampSource::Software, says_software);
+        if says_software {
+            return Ok(());
+        }
+        assert!(Instant::now() < end, "never stamped on entry");
+    }
+}
+
+fn packets_say_losing_until_the_statistics_are_read() -> TestResult {
+    let mut bench = Bench::new(EIGHT)?;
+    let losing = |socket: &mut Receiving| -> Result<bool, Stopped> {
+        let taken = next(socket)?;
+        Ok(taken.packet().status().contains(PacketStatus::LOSING))
+    };
+    let last = |socket: &mut Receiving, packets| settled(packets, &mut socket.receiver());
+    // Bound first: the kernel shows it each packet last.
+    let mut witness = receive_on(&bench.pair.far, RxV2::new(FrameGeometry::DEFAULT))?;
+    bench.socket = receive_on(&bench.pair.far, RxV2::new(EIGHT))?;
+    bench.flood(0..20);
+    last(&mut witness, 20)?;
+    for _ in 0..8 {
+        assert!(!losing(&mut bench.socket)?);
+    }
+    bench.flood(20..24);
+    for _ in 0..4 {
+        assert!(losing(&mut bench.socket)?);
+    }
+    assert_eq!(bench.socket.statistics()?.drops, 12);
+    bench.flood(24..26);
+    assert!(!losing(&mut bench.socket)?);
+    assert!(!losing(&mut bench.socket)?);
+    assert_eq!(bench.socket.statistics()?.drops, 12);
+    Ok(())
+}
+
+fn a_packet_without_its_link_header_begins_with_the_network_header() -> TestResult {
+    let mut bench = Bench::with(RxV2::new(EIGHT).link_header(LinkHeader::Removed))?;
+    for sent in [frame::numbered_udp(7, 1514), frame::numbered(8, 60)] {
+        bench.injector.send(&sent)?;
+        let taken = next(&mut bench.socket)?;
+        let packet = taken.packet();
+        assert_eq!(packet.data(), &sent[ETHERNET..]);
+        assert_eq!(packet.network_offset(), 0);
+        assert_eq!(packet.source().as_bytes(), &sent[6..12]);
+    }
+    Ok(())
+}
+
+fn one_protocol_alone_is_received() -> TestResult {
+    let mut bench = Bench::with(RxV2::new(EIGHT).protocol(0x0800))?;
+    bench.injector.send(&frame::numbered(1, 60))?;
+    bench.injector.send(&frame::numbered_udp(2, 60))?;
+    assert_eq!(next_number(&mut bench.socket.receiver())?, 2);
+    Ok(())
+}
+
+fn a_frame_holds_what_its_size_says_and_the_rest_is_cut() -> TestResult {
+    for (frame_size, reserve, link_header, mac) in [
+        (80, 0, LinkHeader::Kept, MAC),
+        (80, 0, LinkHeader::Removed, COOKED_MAC),
+        (96, 16, LinkHeader::Kept, MAC),
+        (96, 16, LinkHeader::Removed, COOKED_MAC),
+        (512, 0, LinkHeader::Kept, MAC),
+        (1504, 100, LinkHeader::Removed, COOKED_MAC),
+        (1504, 1, LinkHeader::Kept, MAC),
+    ] {
+        let ring = FrameGeometry::new(frame_size, 4096, 1)?;
+        let mut bench = Bench::with(RxV2::new(ring).reserve(reserve)?.link_header(link_header))?;
+        let sent = frame::numbered(7, 1514);
+        let skipped = if mac == MAC { 0 } else { ETHERNET };
+        // One packet more than there are frames.
+        for _ in 0..=ring.frame_count().get() {
+            bench.injector.send(&sent)?;
+            let taken = next(&mut bench.socket)?;
+            let packet = taken.packet();
+            let room = (frame_size - mac - reserve) as usize;
+            assert_eq!(packet.captured_len(), room as u32, "{frame_size}");
+            assert_eq!(packet.data(), &sent[skipped..skipped + room]);
+            assert_eq!(packet.len(), 1514 - skipped as u32);
+        }
+    }
+    Ok(())
+}
+
+fn a_snap_length_keeps_so_much_of_each_packet() -> TestResult {
+    let ring = FrameGeometry::new(256, 4096, 1)?;
+    for snap_length in [1, 60, 176] {
+        let mut bench = Bench::with(RxV2::new(ring).snap_length(snap_length)?)?;
+        for len in [60, 200] {
+            let sent = frame::numbered(7, len);
+            bench.injector.send(&sent)?;
+            let taken = next(&mut bench.socket)?;
+            let kept = (snap_length as usize).min(len);
+            assert_eq!(taken.packet().data(), &sent[..kept]);
+            assert_eq!(taken.packet().len(), len as u32);
+        }
+    }
+    Ok(())
+}
+
+fn sizes_that_hold_no_packet_are_refused() -> TestResult {
+    const SMALL: RxV2 = RxV2::new(FrameGeometry::new_assert(256, 4096, 1));
+    const LARGE: RxV2 = RxV2::new(FrameGeometry::new_assert(1 << 17, 1 << 17, 1));
+    for (why, refused, taken) in [
+        (
+            InvalidGeometry::FrameTooSmall,
+            SMALL.snap_length(177),
+            SMALL.snap_length(176),
+        ),
+        (
+            InvalidGeometry::FrameTooSmall,
+            SMALL.reserve(177),
+            SMALL.reserve(176),
+        ),
+        (
+            InvalidGeometry::FrameTooSmall,
+            SMALL.reserve(16)?.snap_length(161),
+            SMALL.reserve(16)?.snap_length(160),
+        ),
+        (
+            InvalidGeometry::SnapLengthZero,
+            SMALL.snap_length(0),
+            SMALL.snap_length(1),
+        ),
+        (
+            InvalidGeometry::ReserveTooLarge,
+            LARGE.reserve(65_456),
+            LARGE.reserve(65_455),
+        ),
+        (
+            InvalidGeometry::ReserveTooLarge,
+            LARGE.reserve(u32::MAX),
+            LARGE.reserve(0),
+        ),
+    ] {
+        assert_eq!(refused, Err(why));
+        // The kernel takes the neighbour, and packets come through it.
+        let mut bench = Bench::with(taken?)?;
+        bench.injector.send(&frame::numbered(7, 60))?;
+        assert_eq!(next(&mut bench.socket)?.packet().len(), 60);
+    }
+    Ok(())
+}
+
+/// The version of the rings that the kernel has heard of.
+fn version(socket: impl AsFd) -> Result<u32, Stopped> {
+    let (mut value, mut len) = (u32::MAX, 4_u32);
+    // SAFETY: the kernel writes at most `len` bytes to `value`, and four to `len`.
+    unsafe {
+        syscall!(
+            Sysno::getsockopt,
+            socket.as_fd().as_raw_fd(),
+            SOL_PACKET,
+            PACKET_VERSION,
+            &raw mut value,
+            &raw mut len
+        )
+    }
+    .map_err(|errno| format!("getsockopt: {errno}"))?;
+    Ok(value)
+}
+
+fn each_kind_of_ring_has_its_own_layout() -> TestResult {
+    let frames = Socket::configure(RxV2::new(EIGHT))?;
+    assert_eq!(version(&frames)?, tpacket_versions::TPACKET_V2 as u32);
+    let blocks = Socket::configure(Rx::new(Geometry::DEFAULT))?;
+    assert_eq!(version(&blocks)?, tpacket_versions::TPACKET_V3 as u32);
+    Ok(())
+}
+
+/// Packets of both kinds of ring go through one function.
+#[expect(dead_code, reason = "it compiles")]
+fn either(packet: Packet<'_, impl Delivery>) -> (u32, Option<Vlan>) {
+    (packet.len(), packet.vlan())
+}
+
+suite![
+    a_received_packet_tells_all_about_itself,
+    every_direction_is_told,
+    tags_are_in_the_header_of_what_is_received_and_in_the_bytes_of_what_is_sent,
+    timestamps_are_of_the_present_and_say_who_made_them,
+    packets_say_losing_until_the_statistics_are_read,
+    a_packet_without_its_link_header_begins_with_the_network_header,
+    one_protocol_alone_is_received,
+    a_frame_holds_what_its_size_says_and_the_rest_is_cut,
+    a_snap_length_keeps_so_much_of_each_packet,
+    sizes_that_hold_no_packet_are_refused,
+    each_kind_of_ring_has_its_own_layout,
+];
