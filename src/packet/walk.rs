@@ -24,7 +24,7 @@ const HEADERS_AHEAD: usize = 20;
 ///
 /// Nothing waits for them but the closure. Asked for as early as headers they would stand in their
 /// way, which cost a fifth out of cache; not asked for at all, 3 % there.
-const DATA_AHEAD: usize = 2;
+const DATA_AHEAD: usize = 3;
 
 /// Where the captured bytes begin or, in a record that begins late in its line, nearly do: the
 /// second cache line of a record.

@@ -25,9 +25,9 @@ const LINK_LOOK: Timespec = Timespec {
 /// The longest that a wait sleeps without listening for blocks: meanwhile the ring may fill up.
 const LONGEST_NAP_MS: u32 = 200;
 
-/// How often a spinning wait looks at the ring between two looks at the clock: reading it takes as
-/// long as some of these, and a pause at each makes the whole a microsecond or a few.
-const LOOKS_A_CLOCK: u32 = 32;
+/// How often a spinning wait looks at the ring between two looks at the clock, and before the first:
+/// reading it takes as long as some of these, and a pause at each makes the whole a microsecond or a few.
+const LOOKS_A_CLOCK: u32 = 64;
 
 /// The state of a bound receive ring that lies in the program alone.
 #[derive(Debug)]
@@ -185,16 +185,16 @@ impl Watch {
         deadline: Deadline,
         on_signal: OnSignal,
     ) -> Result<Wake, Error> {
-        if !ring.is_ready() && !ring.slots().is_corrupt() {
+        let looks = |ring: &_| {
+            (0..LOOKS_A_CLOCK).any(|_| {
+                core::hint::spin_loop();
+                Readable::is_ready(ring)
+            })
+        };
+        // The clock is read only where the answer is not there at once.
+        if !ring.slots().is_corrupt() && !ring.is_ready() && !spin.is_zero() && !looks(ring) {
             let end = Deadline::after(spin).min(deadline);
-            'spin: while !end.has_passed() {
-                for _ in 0..LOOKS_A_CLOCK {
-                    if ring.is_ready() {
-                        break 'spin;
-                    }
-                    core::hint::spin_loop();
-                }
-            }
+            while !end.has_passed() && !looks(ring) {}
         }
         self.wait(ring, fd, deadline, on_signal)
     }
