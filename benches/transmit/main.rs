@@ -56,10 +56,11 @@ fn template() -> [u8; LEN] {
     frame::numbered(0, LEN).try_into().expect("its length")
 }
 
-const NAMES: [&str; 5] = [
+const NAMES: [&str; 6] = [
     "TPACKET_V2 loop",
     "the same again",
     "ring",
+    "ring, copied",
     "sendmmsg loop",
     "Sender",
 ];
@@ -73,8 +74,13 @@ type Turn = [Duration; NAMES.len()];
 fn turn(senders: &mut [Box<dyn Sender>], near: &Link, number: usize, batches: u64) -> Turn {
     let mut taken = Turn::default();
     for place in 0..senders.len() {
-        // Steps of 1 to 4 through five senders: every one follows every other.
-        let index = (number + place * (number % 4 + 1)) % senders.len();
+        // Forwards and backwards through the senders, each turn from another one on.
+        let place = if number.is_multiple_of(2) {
+            place
+        } else {
+            senders.len() - 1 - place
+        };
+        let index = (number / 2 + place) % senders.len();
         let before = near.counters().expect("the interface's counters");
         let start = thread_cpu_time();
         for batch in 0..batches {
@@ -147,6 +153,7 @@ fn main() -> ExitCode {
         Box::new(V2Ring::new(index)),
         Box::new(V2Ring::new(index)),
         Box::new(Ring::new(index)),
+        Box::new(Ring::copied(index)),
         Box::new(Sendmmsg::new(index)),
         Box::new(Copied::new(index)),
     ];

@@ -1,7 +1,7 @@
 //! The library's two ways of sending.
 
 use packet_ring::lifecycle::Bound;
-use packet_ring::packet::{FrameGeometry, Interface, NoRing, Socket, Tx};
+use packet_ring::packet::{FrameGeometry, Interface, NoRing, Socket, Tx, VnetHeader};
 use packet_ring::{Deadline, OnSignal};
 
 use crate::{BATCH, LEN, Sender, template, write};
@@ -14,15 +14,28 @@ fn interface(index: u32) -> Interface {
 pub(crate) struct Ring {
     socket: Socket<Bound<Tx>>,
     template: [u8; LEN],
+    header: VnetHeader,
 }
 
 impl Ring {
+    /// Frames are lent to the interface.
     pub(crate) fn new(index: u32) -> Self {
-        let socket = Socket::configure(Tx::new(FrameGeometry::DEFAULT)).expect("a socket");
+        Self::with(Tx::new(FrameGeometry::DEFAULT), VnetHeader::NONE, index)
+    }
+
+    /// The kernel copies frames when it takes them.
+    pub(crate) fn copied(index: u32) -> Self {
+        let rings = Tx::new(FrameGeometry::DEFAULT).vnet_headers();
+        Self::with(rings, VnetHeader::NONE.copied(LEN as u16), index)
+    }
+
+    fn with(rings: Tx, header: VnetHeader, index: u32) -> Self {
+        let socket = Socket::configure(rings).expect("a socket");
         let socket = socket.map().expect("a ring");
         Self {
             socket: socket.bind(interface(index)).expect("bound"),
             template: template(),
+            header,
         }
     }
 }
@@ -39,6 +52,7 @@ impl Sender for Ring {
                 let _ = waited.expect("a free frame");
             };
             write(&mut frame.data_mut()[..LEN], &self.template, number);
+            frame.set_vnet_header(self.header);
             frame.send(LEN).expect("a frame has room");
         }
         transmitter.kick().expect("sent");
