@@ -77,7 +77,8 @@ impl<R: Copies + Receives, G> Socket<Bound<R, G>> {
 /// Sends packets through a borrowed socket that has no transmit ring.
 ///
 /// The kernel copies each packet, where from a transmit ring it sends the frame itself. Take this for
-/// short packets: at 64 bytes, in batches of 64 over a veth, it took 0.89 of the processor time of a ring
+/// short packets that come from anywhere: at 64 bytes, in batches of 64 over a veth, it took 0.95 of the
+/// processor time of a ring; a ring whose frames are [copied](super::VnetHeader::copied) took 0.77
 /// (`benches/transmit`). Take a ring where packets are long, or are made in place. A socket with a transmit
 /// ring cannot do both: the kernel then sends what the ring holds, whatever it is given.
 ///

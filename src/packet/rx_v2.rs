@@ -27,10 +27,10 @@ use crate::sys::{MappedRing, RingRequest, Version};
 /// A round trip of 64 bytes between two threads over a pair of veth interfaces, each answering the
 /// other, takes 1 to 2 ms with `Rx` at a retire timeout of 1 ms, the shortest there is, whether they
 /// spin or sleep. With `RxV2` it takes 4 microseconds where both spin
-/// ([`spin_then_wait`](super::Receiver::spin_then_wait)) and 48 where both sleep
+/// ([`spin_then_wait`](super::Receiver::spin_then_wait)) and 50 where both sleep
 /// ([`wait`](super::Receiver::wait)). On the other hand, a receiver under a flood of such packets spends
-/// 11 ns of its processor's time on each with `Rx` and 98 with `RxV2`. `benches/ping_pong` measures round trips on the machine
-/// at hand; these figures are of Linux 6.18 on two virtual processors.
+/// nine times as much of its processor's time on each. These figures are of Linux 6.18 on two virtual
+/// processors; `benches/ping_pong` measures round trips on the machine at hand.
 ///
 /// Each packet takes a whole frame, however small it is. A packet that is larger than its frame is cut:
 /// [`captured_len`](super::Packet::captured_len) is then less than [`len`](super::Packet::len), and the
