@@ -124,7 +124,20 @@ fn asking_needs_no_privilege() -> TestResult {
     Ok(())
 }
 
+fn what_the_kernel_would_ignore_of_a_name_is_refused() -> TestResult {
+    assert!(Interface::by_name("lo").is_ok());
+    for name in ["lo:", "lo:1", "lo\0", "lo\0x", "", "a-name-of-16-byte"] {
+        assert_eq!(
+            Interface::by_name(name),
+            Err(Error::NoSuchInterface),
+            "{name:?}"
+        );
+    }
+    Ok(())
+}
+
 suite![
+    what_the_kernel_would_ignore_of_a_name_is_refused,
     the_mtu_is_the_interfaces,
     the_link_state_follows_both_ends_of_the_cable,
     the_queues_are_the_interfaces,

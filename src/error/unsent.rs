@@ -18,7 +18,8 @@ pub enum Unsent {
     LinkDown,
     /// The interface is gone: ENXIO. The frame stays queued; rebind to another.
     LinkGone,
-    /// Something else. Where the frame was refused, `refused` gives it back.
+    /// Something else, as EFAULT for a packet of more pages than the kernel puts into one (17 of 4 KiB).
+    /// Where the frame was refused, `refused` gives it back.
     Other(Errno),
 }
 

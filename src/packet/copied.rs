@@ -82,9 +82,9 @@ impl<R: Copies + Receives, G> Socket<Bound<R, G>> {
 /// (`benches/transmit`). Take a ring where packets are long, or are made in place. A socket with a transmit
 /// ring cannot do both: the kernel then sends what the ring holds, whatever it is given.
 ///
-/// A socket that was configured with [`LinkHeader::Removed`](super::LinkHeader::Removed) sends nothing: the kernel
-/// then wants to make the headers, and for an address to put there. It says
-/// [`Unsent::Malformed`](crate::Unsent::Malformed).
+/// A socket that was configured with [`LinkHeader::Removed`](super::LinkHeader::Removed) sends nothing over
+/// Ethernet: the kernel then wants to make the headers, and for an address to put there. It says
+/// [`Unsent::Malformed`](crate::Unsent::Malformed). The loopback has headers of zeros, and sends.
 #[derive(Clone, Copy, Debug)]
 pub struct Sender<'s> {
     fd: BorrowedFd<'s>,

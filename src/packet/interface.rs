@@ -42,8 +42,9 @@ impl Interface {
     }
 
     fn look_up(name: &str, find: impl Fn(&str) -> Result<u32, Errno>) -> Result<Self, Error> {
-        // The kernel reads 15 bytes and stops at a zero: a longer name would find another interface.
-        if name.is_empty() || name.len() > 15 || name.contains('\0') {
+        // The kernel reads 15 bytes and stops at a zero and at a colon: what follows would be ignored, and
+        // another interface found.
+        if name.is_empty() || name.len() > 15 || name.contains(['\0', ':']) {
             return Err(Error::NoSuchInterface);
         }
         let index = find(name).map_err(|errno| refused(Operation::FindInterface, errno))?;

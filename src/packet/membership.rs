@@ -8,7 +8,9 @@ use crate::sys::{self, MembershipRequest};
 
 /// Packets that the interface shall receive although they are not addressed to it.
 ///
-/// The kernel counts who asks, so what other programs have asked for stays as it is.
+/// The kernel counts who asks, so what other programs have asked for stays as it is. It knows a membership by
+/// the interface's index: drop the guard of an interface that went away before joining again on the same
+/// socket, or it ends the new membership where the index is the same.
 #[doc(alias = "packet_mreq")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Membership {
@@ -96,7 +98,7 @@ pub struct MembershipGuard {
 
 impl Drop for MembershipGuard {
     fn drop(&mut self) {
-        // On a packet socket it does not fail: what the kernel does not know any more, it leaves alone.
+        // On a packet socket it does not fail: a membership that the kernel does not have is none of its errors.
         let _ = sys::drop_membership(self.fd.as_fd(), &self.request);
     }
 }

@@ -17,7 +17,7 @@ use crate::sys;
 ///
 /// The socket does not receive what it transmits itself. Both rings lie in one mapping, the receive
 /// ring first. Sending needs link-layer headers: of a socket with
-/// [`LinkHeader::Removed`](super::LinkHeader::Removed) the kernel refuses every frame.
+/// [`LinkHeader::Removed`](super::LinkHeader::Removed) the kernel refuses every frame on Ethernet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RxTx {
     rx: Rx,

@@ -76,7 +76,8 @@ impl<R: PacketRings> Socket<Configured<R>> {
     ///
     /// # Errors
     ///
-    /// [`Error::System`]: EPERM without these privileges, EINVAL where `namespace` is something else.
+    /// [`Error::System`]: EPERM without these privileges, EINVAL where `namespace` is
+    /// neither a namespace nor a process (a pidfd), whose network namespace it then is.
     /// After an error of [`Operation::LeaveNamespace`], and of no other, **the thread is still in the other
     /// namespace**, as when the kernel has no memory left for the way back. End the thread then, or move
     /// it.

@@ -70,18 +70,41 @@ fn name(fd: BorrowedFd<'_>, index: u32) -> Result<Name, Errno> {
     Ok(name)
 }
 
+/// Asks by name about the interface of this index. What is heard counts only where the name was the
+/// interface's before and after: it can be renamed, and another can take its name.
+fn by_name<T>(
+    fd: BorrowedFd<'_>,
+    index: u32,
+    ask: impl Fn(Name) -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    /// How often a name may change meanwhile.
+    const TRIES: u32 = 100;
+    let mut known = name(fd, index)?;
+    for _ in 0..TRIES {
+        let heard = ask(known);
+        let now = name(fd, index)?;
+        if now == known {
+            return heard;
+        }
+        known = now;
+    }
+    Err(Errno::AGAIN)
+}
+
 /// What an ioctl that reads the name of an interface writes into the union.
 fn ask<const OPCODE: Opcode>(fd: BorrowedFd<'_>, index: u32) -> Result<[u8; 24], Errno> {
     const { assert!(matches!(OPCODE, FLAGS | HARDWARE_ADDRESS | MTU)) };
-    let mut request = Request {
-        name: name(fd, index)?,
-        answer: [0; 24],
-    };
-    // SAFETY: these three read the name of a `struct ifreq` and write into its union.
-    let asked = unsafe { Updater::<OPCODE, Request>::new(&mut request) };
-    // SAFETY: `asked` points at a whole request that lives through the call.
-    unsafe { ioctl(fd, asked) }?;
-    Ok(request.answer)
+    by_name(fd, index, |name| {
+        let mut request = Request {
+            name,
+            answer: [0; 24],
+        };
+        // SAFETY: these three read the name of a `struct ifreq` and write into its union.
+        let asked = unsafe { Updater::<OPCODE, Request>::new(&mut request) };
+        // SAFETY: `asked` points at a whole request that lives through the call.
+        unsafe { ioctl(fd, asked) }?;
+        Ok(request.answer)
+    })
 }
 
 /// The first `N` bytes of an answer.
@@ -117,26 +140,28 @@ pub(crate) fn ethernet_address(fd: BorrowedFd<'_>, index: u32) -> Result<Option<
 
 /// The receive and the transmit queues that are in use.
 pub(crate) fn queues(fd: BorrowedFd<'_>, index: u32) -> Result<(u32, u32), Errno> {
-    let mut channels = Channels {
-        command: ETHTOOL_GCHANNELS,
-        ..Channels::default()
-    };
-    let mut request = PointerRequest {
-        name: name(fd, index)?,
-        data: &raw mut channels,
-        rest: [0; 24 - size_of::<*mut Channels>()],
-    };
-    // SAFETY: SIOCETHTOOL reads the name and the pointer of a `struct ifreq`.
-    let asked = unsafe { Updater::<SIOCETHTOOL, PointerRequest>::new(&mut request) };
-    // SAFETY: `asked` points at a whole request, and that at a whole `struct ethtool_channels`, which is
-    // what the kernel reads and writes for this command; both live through the call.
-    unsafe { ioctl(fd, asked) }?;
-    // A combined channel is a queue of each kind.
-    let with_combined = |count: u32| count.saturating_add(channels.combined);
-    Ok((
-        with_combined(channels.receive),
-        with_combined(channels.transmit),
-    ))
+    by_name(fd, index, |name| {
+        let mut channels = Channels {
+            command: ETHTOOL_GCHANNELS,
+            ..Channels::default()
+        };
+        let mut request = PointerRequest {
+            name,
+            data: &raw mut channels,
+            rest: [0; 24 - size_of::<*mut Channels>()],
+        };
+        // SAFETY: SIOCETHTOOL reads the name and the pointer of a `struct ifreq`.
+        let asked = unsafe { Updater::<SIOCETHTOOL, PointerRequest>::new(&mut request) };
+        // SAFETY: `asked` points at a whole request, and that at a whole `struct ethtool_channels`, which
+        // is what the kernel reads and writes for this command; both live through the call.
+        unsafe { ioctl(fd, asked) }?;
+        // A combined channel is a queue of each kind.
+        let with_combined = |count: u32| count.saturating_add(channels.combined);
+        Ok((
+            with_combined(channels.receive),
+            with_combined(channels.transmit),
+        ))
+    })
 }
 
 /// The index of the interface with this name, in the network namespace of the socket.
