@@ -189,10 +189,6 @@ impl TxRing {
     /// Looks how far the kernel has come: to be called after each system call that sends.
     #[inline]
     pub fn look(&mut self) {
-        // The kernel takes frames in the order of the ring: where it has the last, it has them all.
-        if self.queued > 0 && self.is_taken(self.next.back(1, self.count)) {
-            self.queued = 0;
-        }
         while self.queued > 0 {
             // Relaxed: no bytes are touched on its strength.
             let status = self.word(self.first_queued()).load(Ordering::Relaxed);
@@ -201,12 +197,6 @@ impl TxRing {
             }
             self.queued -= 1;
         }
-    }
-
-    fn is_taken(&self, index: Index) -> bool {
-        // Relaxed: as above.
-        let status = self.word(index).load(Ordering::Relaxed);
-        !matches!(status, SEND_REQUEST | WRONG_FORMAT)
     }
 
     fn first_queued(&self) -> Index {
