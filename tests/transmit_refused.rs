@@ -15,16 +15,8 @@ use sending::{
 fn a_full_queue_is_told_and_keeps_its_place() -> TestResult {
     let wire = Wire::new()?;
     let near = &wire.pair.near;
-    // One frame leaves, one waits; no third fits.
-    near.set_token_bucket(&TokenBucket {
-        limit: 2 * LONGEST as u32 - 1,
-        ..STUCK
-    })?;
-    let mut socket = wire.transmit(Tx::new(EIGHT))?;
+    let mut socket = wire.transmit_into_a_full_queue()?;
     let mut transmitter = socket.transmitter();
-    for sent in 0..8 {
-        number(&mut transmitter, sent, LONGEST)?;
-    }
     let why = Unsent::NoBuffers;
     for kicks in 1..4 {
         assert_eq!(transmitter.kick(), Err(Error::Unsent { frame: 2, why }));

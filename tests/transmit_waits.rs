@@ -7,7 +7,7 @@ use core::time::Duration;
 use packet_ring::packet::{Transmitter, Tx};
 use packet_ring::{Deadline, Error, OnSignal, Unsent, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{TokenBucket, procfs, suite};
+use packet_ring_lab::{procfs, suite};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use sending::{EIGHT, LONGEST, STUCK, Transmitting, Wire, drain, number};
@@ -68,15 +68,8 @@ fn a_full_ring_is_waited_for_asleep() -> TestResult {
 fn a_full_queue_is_waited_for_asleep() -> TestResult {
     let wire = Wire::new()?;
     let near = &wire.pair.near;
-    near.set_token_bucket(&TokenBucket {
-        limit: 2 * LONGEST as u32 - 1,
-        ..STUCK
-    })?;
-    let mut socket = wire.transmit(Tx::new(EIGHT))?;
+    let mut socket = wire.transmit_into_a_full_queue()?;
     let mut transmitter = socket.transmitter();
-    for sent in 0..8 {
-        number(&mut transmitter, sent, LONGEST)?;
-    }
     let why = Unsent::NoBuffers;
     let full = Err(Error::Unsent { frame: 2, why });
     assert_sleeps(full, |end| transmitter.drain(end, OnSignal::Continue))?;

@@ -7,7 +7,7 @@ use rustix::fd::BorrowedFd;
 use rustix::io::{Errno, IoSlice};
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 
-use super::rings::{Copies, PacketRings, Receives, bind};
+use super::rings::{Copies, NO_PROTOCOL, PacketRings, Receives, bind};
 use super::{Interface, Receiver, Rx, RxV2, Socket};
 use crate::error::Error;
 use crate::lifecycle::{Bound, Rings, Sealed};
@@ -49,9 +49,6 @@ impl PacketRings for NoRing {
         Ok(())
     }
 }
-
-/// A socket that only sends receives nothing.
-const NO_PROTOCOL: u16 = 0;
 
 impl Copies for NoRing {}
 impl Copies for Rx {}

@@ -95,6 +95,9 @@ pub trait Transmits: Rings {
 )]
 pub trait Copies: PacketRings {}
 
+/// A socket that only sends receives nothing.
+pub(super) const NO_PROTOCOL: u16 = 0;
+
 /// Binds the socket to an interface and a protocol (host byte order).
 pub(super) fn bind(fd: BorrowedFd<'_>, interface: Interface, protocol: u16) -> Result<(), Error> {
     sys::bind(fd, interface.raw(), protocol).map_err(Error::system(Operation::Bind {

@@ -3,7 +3,7 @@
 use linux_raw_sys::general;
 use rustix::fd::BorrowedFd;
 
-use super::rings::{PacketRings, Request, Transmits, bind, make};
+use super::rings::{NO_PROTOCOL, PacketRings, Request, Transmits, bind, make};
 use super::transmitter::State;
 use super::tx_frame::Format;
 use super::{FrameGeometry, Interface, Transmitter, VnetHeader};
@@ -157,8 +157,6 @@ impl PacketRings for Tx {
     }
 
     fn map(self, fd: BorrowedFd<'_>) -> Result<MappedTx, Error> {
-        /// A socket that transmits alone receives nothing.
-        const NO_PROTOCOL: u16 = 0;
         Ok(self.mapped(make(fd, &[self.ring_request()])?, NO_PROTOCOL))
     }
 

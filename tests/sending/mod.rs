@@ -57,6 +57,20 @@ impl Wire {
         transmitting(rings, &self.pair.near)
     }
 
+    /// The same with all eight frames handed over, into a queue where one leaves, one waits, and no third
+    /// fits.
+    pub(crate) fn transmit_into_a_full_queue(&self) -> Result<Transmitting, Stopped> {
+        self.pair.near.set_token_bucket(&TokenBucket {
+            limit: 2 * LONGEST as u32 - 1,
+            ..STUCK
+        })?;
+        let mut socket = self.transmit(Tx::new(EIGHT))?;
+        for sent in 0..8 {
+            number(&mut socket.transmitter(), sent, LONGEST)?;
+        }
+        Ok(socket)
+    }
+
     /// Asserts that these frames arrive, in this order and no others, and that the interface has sent as
     /// many in all.
     pub(crate) fn assert_arrive(&self, frames: &[Vec<u8>]) -> TestResult {
