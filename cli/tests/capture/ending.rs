@@ -13,12 +13,7 @@ pub(crate) fn a_signal_ends_it_with_all_that_was_received() -> TestResult {
     let file = directory.join("x.pcapng");
     let (pair, injector) = wire()?;
     for signal in [Signal::INT, Signal::TERM] {
-        let capture = Capture::start([
-            "-i",
-            pair.far.name(),
-            "-w",
-            file.to_str().unwrap_or_default(),
-        ]);
+        let capture = Capture::into_file(&pair.far, &file, []);
         // They lie in the block that the kernel has open when the signal comes.
         send(&injector, 0..100, 60)?;
         capture.signal(signal);
@@ -62,12 +57,7 @@ pub(crate) fn an_interface_that_goes_away_is_an_error() -> TestResult {
     let directory = Directory::new("gone");
     let file = directory.join("x.pcapng");
     let (pair, injector) = wire()?;
-    let capture = Capture::start([
-        "-i",
-        pair.far.name(),
-        "-w",
-        file.to_str().unwrap_or_default(),
-    ]);
+    let capture = Capture::into_file(&pair.far, &file, []);
     send(&injector, 0..3, 60)?;
     pair.delete()?;
     let ended = capture.end();

@@ -43,15 +43,7 @@ pub(crate) fn a_file_is_read_by_tcpdump_and_capinfos() -> TestResult {
     let directory = Directory::new("readers");
     let file = directory.join("x.pcapng");
     let (pair, injector) = wire()?;
-    let capture = Capture::start([
-        "-i",
-        pair.far.name(),
-        "-w",
-        file.to_str().unwrap_or_default(),
-        "udp",
-        "or",
-        "arp",
-    ]);
+    let capture = Capture::into_file(&pair.far, &file, ["udp", "or", "arp"]);
     send(&injector, 0..1000, 333)?;
     let ended = capture.interrupt();
     assert_summary(&ended, 1000, 1000, 0);
@@ -77,13 +69,7 @@ pub(crate) fn a_file_ends_with_what_was_counted() -> TestResult {
     let directory = Directory::new("statistics");
     let file = directory.join("x.pcapng");
     let (pair, injector) = wire()?;
-    let capture = Capture::start([
-        "-i",
-        pair.far.name(),
-        "-w",
-        file.to_str().unwrap_or_default(),
-        "udp",
-    ]);
+    let capture = Capture::into_file(&pair.far, &file, ["udp"]);
     injector.send(&frame::numbered(0, 60))?;
     send(&injector, 1..8, 60)?;
     assert!(capture.interrupt().status.success());
@@ -110,14 +96,7 @@ pub(crate) fn a_stopped_reader_tells_where_packets_were_lost() -> TestResult {
     let directory = Directory::new("drops");
     let file = directory.join("x.pcapng");
     let (pair, injector) = wire()?;
-    let capture = Capture::start([
-        "-i",
-        pair.far.name(),
-        "-B",
-        "1",
-        "-w",
-        file.to_str().unwrap_or_default(),
-    ]);
+    let capture = Capture::into_file(&pair.far, &file, ["-B", "1"]);
     send(&injector, 0..10, 1000)?;
     std::thread::sleep(Duration::from_millis(100));
     capture.signal(Signal::STOP);
@@ -164,16 +143,7 @@ pub(crate) fn a_vlan_tag_is_back_in_the_file() -> TestResult {
     let directory = Directory::new("vlan");
     let file = directory.join("x.pcapng");
     let (pair, injector) = wire()?;
-    let capture = Capture::start([
-        "-i",
-        pair.far.name(),
-        "-c",
-        "1",
-        "-w",
-        file.to_str().unwrap_or_default(),
-        "vlan",
-        "5",
-    ]);
+    let capture = Capture::into_file(&pair.far, &file, ["-c", "1", "vlan", "5"]);
     injector.send(&frame::numbered_vlan(6, 1, 80))?;
     injector.send(&frame::numbered_vlan(5, 2, 80))?;
     assert!(capture.end().status.success());

@@ -36,14 +36,7 @@ pub(crate) fn lines_are_those_of_tcpdump() -> TestResult {
     let directory = Directory::new("lines");
     let file = directory.join("x.pcapng");
     let (pair, injector) = wire()?;
-    let to_file = Capture::start([
-        "-i",
-        pair.far.name(),
-        "-c",
-        "3",
-        "-w",
-        file.to_str().unwrap_or_default(),
-    ]);
+    let to_file = Capture::into_file(&pair.far, &file, ["-c", "3"]);
     let to_lines = Capture::start(["-i", pair.far.name(), "-c", "3", "-t"]);
     send(&injector, 0..3, 100)?;
     assert!(to_file.end().status.success());

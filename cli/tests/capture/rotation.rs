@@ -54,16 +54,7 @@ pub(crate) fn files_rotate_by_size_and_by_time() -> TestResult {
     let directory = Directory::new("size");
     let (pair, injector) = wire()?;
     let path = directory.join("s.pcapng");
-    let capture = Capture::start([
-        "-i",
-        pair.far.name(),
-        "-w",
-        path.to_str().unwrap_or_default(),
-        "-b",
-        "filesize:10",
-        "-a",
-        "files:2",
-    ]);
+    let capture = Capture::into_file(&pair.far, &path, ["-b", "filesize:10", "-a", "files:2"]);
     send(&injector, 0..40, 1000)?;
     assert!(capture.end().status.success());
     assert_eq!(directory.names().len(), 2);
@@ -74,16 +65,7 @@ pub(crate) fn files_rotate_by_size_and_by_time() -> TestResult {
 
     let directory = Directory::new("time");
     let path = directory.join("t.pcapng");
-    let capture = Capture::start([
-        "-i",
-        pair.far.name(),
-        "-w",
-        path.to_str().unwrap_or_default(),
-        "-b",
-        "duration:0.3",
-        "-a",
-        "files:2",
-    ]);
+    let capture = Capture::into_file(&pair.far, &path, ["-b", "duration:0.3", "-a", "files:2"]);
     send(&injector, 0..1, 60)?;
     std::thread::sleep(Duration::from_millis(700));
     send(&injector, 1..2, 60)?;

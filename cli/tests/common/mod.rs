@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use packet_ring_lab::suite::TestResult;
-use packet_ring_lab::{Injector, LabError, VethOptions, VethPair, frame};
+use packet_ring_lab::{Injector, LabError, Link, VethOptions, VethPair, frame};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long anything may take that should be instant.
@@ -86,6 +86,16 @@ pub(crate) struct Ended {
 }
 
 impl Capture {
+    /// Starts capturing on a link into a file, with more arguments than these.
+    pub(crate) fn into_file<'a>(
+        link: &'a Link,
+        file: &'a Path,
+        more: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let file = file.to_str().expect("a path in UTF-8");
+        Self::start(["-i", link.name(), "-w", file].into_iter().chain(more))
+    }
+
     /// Starts `packet-ring capture` with these arguments and waits until it listens.
     pub(crate) fn start<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Self {
         let mut command = tool();
