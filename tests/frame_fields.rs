@@ -14,9 +14,10 @@ use packet_ring::packet::{
     PacketStatus, Rx, RxV2, Socket, TimestampSource, Vlan,
 };
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{Injector, PacketType, Sees, VethOptions, VethPair, Witness, frame, suite};
-use rustix::fd::{AsFd, AsRawFd};
-use syscalls::{Sysno, syscall};
+use packet_ring_lab::{
+    Injector, PacketType, Sees, VethOptions, VethPair, Witness, frame, option, suite,
+};
+use rustix::fd::{AsFd, BorrowedFd};
 
 use frame_path::{
     Bench, EIGHT, PATIENCE, Receiving, interface, next_number, receive_on, settled, take,
@@ -307,29 +308,19 @@ fn sizes_that_hold_no_packet_are_refused() -> TestResult {
     Ok(())
 }
 
-/// The version of the rings that the kernel has heard of.
-fn version(socket: impl AsFd) -> Result<u32, Stopped> {
-    let (mut value, mut len) = (u32::MAX, 4_u32);
-    // SAFETY: the kernel writes at most `len` bytes to `value`, and four to `len`.
-    unsafe {
-        syscall!(
-            Sysno::getsockopt,
-            socket.as_fd().as_raw_fd(),
-            SOL_PACKET,
-            PACKET_VERSION,
-            &raw mut value,
-            &raw mut len
-        )
-    }
-    .map_err(|errno| format!("getsockopt: {errno}"))?;
-    Ok(value)
-}
-
 fn each_kind_of_ring_has_its_own_layout() -> TestResult {
+    // The version of the rings that the kernel has heard of.
+    let version = |socket: BorrowedFd<'_>| option(socket, SOL_PACKET, PACKET_VERSION);
     let frames = Socket::configure(RxV2::new(EIGHT))?;
-    assert_eq!(version(&frames)?, tpacket_versions::TPACKET_V2 as u32);
+    assert_eq!(
+        version(frames.as_fd())?,
+        tpacket_versions::TPACKET_V2 as u32
+    );
     let blocks = Socket::configure(Rx::new(Geometry::DEFAULT))?;
-    assert_eq!(version(&blocks)?, tpacket_versions::TPACKET_V3 as u32);
+    assert_eq!(
+        version(blocks.as_fd())?,
+        tpacket_versions::TPACKET_V3 as u32
+    );
     Ok(())
 }
 

@@ -7,52 +7,16 @@ use std::net::UdpSocket;
 use linux_raw_sys::if_packet::{PACKET_AUXDATA, PACKET_COPY_THRESH};
 use linux_raw_sys::net::{SO_INCOMING_NAPI_ID, SOL_PACKET, SOL_SOCKET};
 use packet_ring::packet::{BlockStatus, Direction, PacketStatus, Rx, Socket};
-use packet_ring_lab::suite::{Stopped, TestResult, skip};
+use packet_ring_lab::suite::{TestResult, skip};
 use packet_ring_lab::{
-    Injector, Namespace, Offload, OffloadState, VethOptions, VethPair, frame, suite,
+    Injector, Namespace, Offload, OffloadState, VethOptions, VethPair, frame, option, set_option,
+    suite,
 };
-use rustix::fd::{AsFd, AsRawFd};
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
-use syscalls::{Sysno, syscall};
 
 use data_path::{FRAME, PROMPT, interface, next, receive_on};
-
-/// Sets an option of packet sockets, past the library.
-fn set(socket: impl AsFd, name: u32, value: u32) -> TestResult {
-    // SAFETY: the kernel reads the four bytes of `value`.
-    unsafe {
-        syscall!(
-            Sysno::setsockopt,
-            socket.as_fd().as_raw_fd(),
-            SOL_PACKET,
-            name,
-            &raw const value,
-            size_of::<u32>()
-        )
-    }
-    .map_err(|errno| format!("setsockopt {name}: {errno}"))?;
-    Ok(())
-}
-
-/// The driver's queue that a socket is known to receive from, zero where none is
-/// (`SO_INCOMING_NAPI_ID`).
-fn napi_of(socket: impl AsFd) -> Result<u32, Stopped> {
-    let (mut value, mut len) = (0_u32, 4_u32);
-    // SAFETY: the kernel writes at most `len` bytes to `value`, and four to `len`.
-    unsafe {
-        syscall!(
-            Sysno::getsockopt,
-            socket.as_fd().as_raw_fd(),
-            SOL_SOCKET,
-            SO_INCOMING_NAPI_ID,
-            &raw mut value,
-            &raw mut len
-        )
-    }
-    .map_err(|errno| format!("SO_INCOMING_NAPI_ID: {errno}"))?;
-    Ok(value)
-}
 
 fn packets_name_the_interface_that_they_first_came_in_by() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
@@ -88,8 +52,8 @@ fn what_is_not_offered_changes_nothing_in_the_ring() -> TestResult {
     })?;
     let mut plain = receive_on(&pair.far, Rx::new(PROMPT))?;
     let with = Socket::configure(Rx::new(PROMPT))?;
-    set(&with, PACKET_AUXDATA, 1)?;
-    set(&with, PACKET_COPY_THRESH, 1)?;
+    set_option(&with, SOL_PACKET, PACKET_AUXDATA, 1)?;
+    set_option(&with, SOL_PACKET, PACKET_COPY_THRESH, 1)?;
     let mut with = with.map()?.bind(interface(&pair.far)?)?;
 
     // A tag, and more than a block holds: what auxiliary data would tell, and a copy would be made of.
@@ -140,8 +104,10 @@ fn no_driver_queue_is_known_to_poll_for_a_packet_socket() -> TestResult {
     UdpSocket::bind("192.0.2.1:0")?.send_to(b"hello", "192.0.2.2:7")?;
     listener.recv(&mut [0; 16])?;
     next(&mut ring)?;
-    assert_ne!(napi_of(&listener)?, 0, "the comparison says nothing");
-    assert_eq!(napi_of(&ring)?, 0);
+    // The driver's queue that a socket is known to receive from, zero where none is.
+    let napi_of = |socket: BorrowedFd<'_>| option(socket, SOL_SOCKET, SO_INCOMING_NAPI_ID);
+    assert_ne!(napi_of(listener.as_fd())?, 0, "the comparison says nothing");
+    assert_eq!(napi_of(ring.as_fd())?, 0);
     Ok(())
 }
 

@@ -10,9 +10,7 @@ use linux_raw_sys::if_packet::PACKET_TIMESTAMP;
 use linux_raw_sys::net::{SO_TIMESTAMP_OLD, SO_TIMESTAMPING_OLD, SOL_PACKET, SOL_SOCKET};
 use packet_ring::packet::{PacketStatus, Rx, Socket, Timestamp, TimestampSource};
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{Injector, VethOptions, VethPair, suite};
-use rustix::fd::{AsFd, AsRawFd};
-use syscalls::{Sysno, syscall};
+use packet_ring_lab::{Injector, VethOptions, VethPair, option, set_option, suite};
 
 use data_path::{Bench, PATIENCE, PROMPT, interface, next};
 
@@ -31,24 +29,6 @@ fn stamped_by(source: TimestampSource) -> Result<Bench, Stopped> {
         socket: socket.map()?.bind(interface(&pair.far)?)?,
         pair,
     })
-}
-
-/// What the kernel holds of an option of four bytes.
-fn option(socket: impl AsFd, level: u32, name: u32) -> Result<u32, Stopped> {
-    let (mut value, mut len) = (0_u32, 4_u32);
-    // SAFETY: the kernel writes at most `len` bytes to `value`, and four to `len`.
-    unsafe {
-        syscall!(
-            Sysno::getsockopt,
-            socket.as_fd().as_raw_fd(),
-            level,
-            name,
-            &raw mut value,
-            &raw mut len
-        )
-    }
-    .map_err(|errno| format!("getsockopt: {errno}"))?;
-    Ok(value)
 }
 
 /// Sends one packet, and looks at its stamp and at the system's clock before and after.
@@ -109,19 +89,7 @@ fn software_stamps_come_where_anybody_asks_for_them() -> TestResult {
     let mut bench = Bench::new(PROMPT)?;
     // One socket that wants timestamps makes the kernel stamp every packet, soon after it asks.
     let wants_timestamps = UdpSocket::bind("127.0.0.1:0")?;
-    let on = 1_i32;
-    // SAFETY: the kernel reads the four bytes of `on`.
-    unsafe {
-        syscall!(
-            Sysno::setsockopt,
-            wants_timestamps.as_raw_fd(),
-            SOL_SOCKET,
-            SO_TIMESTAMP_OLD,
-            &raw const on,
-            size_of::<i32>()
-        )
-    }
-    .map_err(|errno| format!("SO_TIMESTAMP: {errno}"))?;
+    set_option(&wants_timestamps, SOL_SOCKET, SO_TIMESTAMP_OLD, 1)?;
     is_stamped_on_entry(&mut bench)
 }
 

@@ -11,10 +11,9 @@ use packet_ring::lifecycle::Configured;
 use packet_ring::packet::{Completion, Rx, RxTx, Socket, TimestampSource, Tx};
 use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{Injector, frame, procfs, suite};
+use packet_ring_lab::{Injector, frame, option, procfs, set_option, suite};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, AsRawFd};
-use syscalls::{Sysno, syscall};
+use rustix::fd::AsFd;
 
 use data_path::{PROMPT, interface};
 use sending::{EIGHT, Wire, completion, drain, number};
@@ -80,45 +79,16 @@ fn the_interface_is_asked_to_stamp_what_is_sent() -> TestResult {
     ] {
         let mut socket = Socket::configure(Tx::new(EIGHT))?;
         socket.timestamp(source)?;
-        assert_eq!(timestamping(&socket)?, asked);
+        assert_eq!(option(&socket, SOL_SOCKET, SO_TIMESTAMPING_OLD)?, asked);
     }
     Ok(())
-}
-
-/// `getsockopt(SO_TIMESTAMPING)`.
-fn timestamping(socket: impl AsFd) -> Result<u32, Stopped> {
-    let (mut value, mut len) = (0_u32, 4_u32);
-    // SAFETY: the kernel writes at most `len` bytes to `value`, and four to `len`.
-    unsafe {
-        syscall!(
-            Sysno::getsockopt,
-            socket.as_fd().as_raw_fd(),
-            SOL_SOCKET,
-            SO_TIMESTAMPING_OLD,
-            &raw mut value,
-            &raw mut len
-        )
-    }
-    .map_err(|errno| format!("getsockopt: {errno}"))?;
-    Ok(value)
 }
 
 /// Has the kernel put a copy of each sent frame into the socket's error queue, as it does for an
 /// interface that stamps them.
 fn queue_stamps(socket: &Socket<Configured<RxTx>>) -> TestResult {
     let flags = TX_SOFTWARE | SOFTWARE;
-    // SAFETY: the kernel reads the four bytes of `flags`.
-    unsafe {
-        syscall!(
-            Sysno::setsockopt,
-            socket.as_fd().as_raw_fd(),
-            SOL_SOCKET,
-            SO_TIMESTAMPING_OLD,
-            &raw const flags,
-            4
-        )
-    }
-    .map_err(|errno| format!("setsockopt: {errno}"))?;
+    set_option(socket, SOL_SOCKET, SO_TIMESTAMPING_OLD, flags)?;
     Ok(())
 }
 
