@@ -16,6 +16,8 @@ mod geometry;
 #[allow(unsafe_code)]
 pub mod handoff;
 #[cfg(not(loom))]
+mod interface;
+#[cfg(not(loom))]
 pub mod lifecycle;
 #[cfg(not(loom))]
 pub mod packet;
@@ -26,6 +28,8 @@ pub mod sync;
 mod sys;
 #[cfg(not(loom))]
 mod wait;
+#[cfg(not(loom))]
+pub mod xdp;
 
 #[cfg(not(loom))]
 pub use self::error::{Error, Operation, Unsent};

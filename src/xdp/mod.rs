@@ -1,0 +1,5 @@
+//! AF_XDP: rings of descriptors over memory that the program and the kernel share.
+//!
+//! See the [kernel's document](https://docs.kernel.org/networking/af_xdp.html).
+
+pub use crate::interface::{Interface, LinkState, Queues};
