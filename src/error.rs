@@ -9,6 +9,7 @@ use core::fmt;
 use rustix::io::Errno;
 
 use crate::geometry::InvalidGeometry;
+use crate::xdp::{Occupant, Untranslatable};
 
 use self::names::write_errno;
 pub use self::operation::Operation;
@@ -70,6 +71,23 @@ pub enum Error {
         /// Where the bytes to be sent would end.
         len: u64,
     },
+    /// Another XDP program is attached to the interface.
+    Occupied {
+        /// The interface's index.
+        interface: u32,
+        /// The kernel's answer: EBUSY, or EEXIST where the other runs in another mode.
+        errno: Errno,
+        /// The program that is there.
+        occupant: Occupant,
+    },
+    /// The filter cannot run in XDP.
+    Untranslatable(Untranslatable),
+    /// The descriptor is that of no XSKMAP.
+    NotXskmap,
+    /// The descriptor is that of no XDP program.
+    NotXdpProgram,
+    /// The descriptor is that of no link of an XDP program.
+    NotXdpLink,
 }
 
 impl Error {
@@ -90,6 +108,7 @@ impl Error {
         match self {
             Self::System { errno, .. } => Some(*errno),
             Self::Unsent { why, .. } => Some(why.errno()),
+            Self::Occupied { errno, .. } => Some(*errno),
             _ => None,
         }
     }
@@ -137,6 +156,19 @@ impl fmt::Display for Error {
             Self::FrameTooSmall { room, len } => {
                 write!(f, "a frame has room for {room} bytes, not for {len}")
             }
+            Self::Occupied {
+                interface,
+                errno,
+                occupant,
+            } => {
+                write!(f, "bpf(BPF_LINK_CREATE) on interface {interface}: ")?;
+                write_errno(f, errno)?;
+                write!(f, "; {occupant}, is attached to it")
+            }
+            Self::Untranslatable(why) => why.fmt(f),
+            Self::NotXskmap => f.write_str("the descriptor is that of no XSKMAP"),
+            Self::NotXdpProgram => f.write_str("the descriptor is that of no XDP program"),
+            Self::NotXdpLink => f.write_str("the descriptor is that of no link of an XDP program"),
         }
     }
 }
@@ -153,6 +185,12 @@ impl core::error::Error for Error {}
 impl From<InvalidGeometry> for Error {
     fn from(why: InvalidGeometry) -> Self {
         Self::Geometry(why)
+    }
+}
+
+impl From<Untranslatable> for Error {
+    fn from(why: Untranslatable) -> Self {
+        Self::Untranslatable(why)
     }
 }
 

@@ -1,8 +1,9 @@
 //! The seam to the kernel: every system call of the library, behind safe functions.
 //!
-//! rustix makes the calls that it has; `setsockopt` and `getsockopt` at `SOL_PACKET`, and the socket
-//! filter, go through `syscalls`. Nothing here keeps state but [`Mapping`].
+//! rustix makes the calls that it has; `setsockopt` and `getsockopt` at `SOL_PACKET`, the socket filter,
+//! and bpf(2) go through `syscalls`. Nothing here keeps state but [`Mapping`] and [`Scratch`].
 
+pub(crate) mod bpf;
 mod fanout;
 mod filter;
 pub(crate) mod link;
@@ -10,6 +11,8 @@ mod mapping;
 mod namespace;
 mod packet;
 mod ring;
+pub(crate) mod rtnetlink;
+mod scratch;
 mod sockopt;
 pub(crate) mod timestamp;
 mod version;
@@ -25,6 +28,7 @@ pub(crate) use packet::{bind, bound_interface, duplicate, open, send_ring, send_
 #[cfg(feature = "alloc")]
 pub use ring::Owner;
 pub(crate) use ring::{MappedRing, MappedTxRing};
+pub(crate) use scratch::{Scratch, Zeroed};
 pub(crate) use sockopt::{
     MembershipRequest, RingRequest, Version, add_membership, bypass_qdisc, drop_membership,
     frames_have_offsets, ignore_outgoing, origdev, packets_have_vnet_headers, set_reserve,
