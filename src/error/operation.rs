@@ -259,7 +259,6 @@ pub(super) fn remedy(operation: Operation, errno: Errno) -> &'static str {
         (Operation::UpdateXskmap { .. }, Errno::NOTSOCK | Errno::OPNOTSUPP) => {
             "; the descriptor is that of no AF_XDP socket"
         }
-        (Operation::AttachProgram { .. }, Errno::NODEV) => "; no such interface here",
         (Operation::AttachProgram { .. }, Errno::OPNOTSUPP) => {
             "; its driver has no native XDP: choose the generic mode"
         }

@@ -167,18 +167,20 @@ impl From<Attachment> for OwnedFd {
     }
 }
 
-/// Tells a conflict from other refusals, and who is there.
+/// Tells a conflict from other refusals, and who is there; and an interface that is not there from programs
+/// that its driver refuses, of which the kernel says the same.
 fn refused(interface: Interface, errno: Errno) -> Error {
-    if matches!(errno, Errno::BUSY | Errno::EXIST)
-        && let Ok(Some(occupant)) = Occupant::of(interface)
-    {
-        return Error::Occupied {
+    match (errno, Occupant::of(interface)) {
+        (Errno::INVAL | Errno::NODEV, Err(Error::NoSuchInterface)) => Error::NoSuchInterface,
+        (Errno::BUSY | Errno::EXIST, Ok(Some(occupant))) => Error::Occupied {
             interface: interface.index(),
             errno,
             occupant,
-        };
+        },
+        _ => {
+            let interface = interface.index();
+            let operation = Operation::AttachProgram { interface };
+            Error::System { operation, errno }
+        }
     }
-    let interface = interface.index();
-    let operation = Operation::AttachProgram { interface };
-    Error::System { operation, errno }
 }

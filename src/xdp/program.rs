@@ -67,16 +67,15 @@ impl Program {
 
     /// Attaches the program to an interface, which has none yet, until the attachment is dropped.
     ///
-    /// `bpf(BPF_LINK_CREATE)`, Linux 5.9. The interface is one of the calling thread's network namespace. It
-    /// takes CAP_NET_ADMIN there on most kernels, and none where the descriptor of the program was handed
-    /// over on Linux 6.18.
+    /// `bpf(BPF_LINK_CREATE)`, Linux 5.9; where it is refused, what [`Occupant::of`](super::Occupant::of)
+    /// calls. The interface is one of the calling thread's network namespace.
     ///
     /// # Errors
     ///
     /// [`Error::Occupied`] says which program is there: an interface has one, and native and generic ones
-    /// exclude each other. [`Error::System`]: ENODEV where there is no such interface; EOPNOTSUPP where its
-    /// driver has no native mode; ERANGE where its MTU is too large for a program without
-    /// [`fragments`](super::Redirect::fragments); EPERM.
+    /// exclude each other. [`Error::NoSuchInterface`]. [`Error::System`]: EOPNOTSUPP where the driver has no
+    /// native mode; ERANGE where the MTU is too large for a program without
+    /// [`fragments`](super::Redirect::fragments); EPERM without CAP_NET_ADMIN.
     #[doc(alias = "BPF_LINK_CREATE")]
     pub fn attach(&self, interface: Interface, mode: AttachMode) -> Result<Attachment, Error> {
         Attachment::create(self, interface, mode)

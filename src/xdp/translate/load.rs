@@ -57,8 +57,10 @@ impl Translator<'_, '_> {
     pub(super) fn load_at_x(&mut self, size: Size, offset: u32) -> Result<(), TooFar> {
         let far = FARTHEST as i32;
         self.code.push(&[
-            alu(code::MOV, R2, R(X)),
-            alu(code::ADD, R2, K(offset.cast_signed())),
+            // In this order: newer verifiers note that a sum is X and a constant, and then refuse an address
+            // of it where the constant alone would be too large.
+            alu(code::MOV, R2, K(offset.cast_signed())),
+            alu(code::ADD, R2, R(X)),
             // An offset into the packet skips what follows; another counts from a header, or is none.
             jump_if(code::LE, R2, K(far)).with_offset(5),
             jump_if32(code::GE, R2, K(SKF_NET_OFF.cast_signed())).with_offset(3),
@@ -180,11 +182,17 @@ impl Translator<'_, '_> {
 
     /// A = the protocol as `eth_type_trans` makes it out.
     fn load_protocol(&mut self) -> Result<(), TooFar> {
-        // The two loads are within reach of any packet's offsets.
         let known = Label(self.at + 1);
         self.load_at(Size::H, A, ETHER_TYPE)?;
         self.code
             .jump(jump_if(code::GE, A, K(FIRST_ETHER_TYPE)), known)?;
+        // The kernel looks at what follows a length where there is something.
+        self.load_length(A);
+        self.code.push(&[
+            jump_if(code::GT, A, K(NETWORK_HEADER as i32 + 1)).with_offset(2),
+            alu(code::MOV, A, K(ETH_P_802_2)),
+        ]);
+        self.code.go_to(known)?;
         self.load_at(Size::H, A, NETWORK_HEADER)?;
         self.code.push(&[
             jump_if(code::EQ, A, K(0xffff)).with_offset(2),
