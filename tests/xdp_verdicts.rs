@@ -255,6 +255,31 @@ fn edges_agree(map: &Xskmap, program: &[Instruction], packet: &[u8]) -> TestResu
     Ok(())
 }
 
+/// The limit that the documents name: the interpreter goes on where XDP's programs cannot.
+fn loads_reach_up_to_offset_65531() -> TestResult {
+    let Some(map) = map()? else {
+        return Ok(());
+    };
+    let packet = vec![1; 0x1_0000 + 40];
+    for (offset, reached) in [(65_530, true), (65_531, true), (65_532, false)] {
+        let ends = [Statement::RetK(1), Statement::RetK(1)];
+        for load in [
+            [Statement::LdAbs(Size::B, offset), ends[0], ends[1]],
+            [
+                Statement::LdxImm(9),
+                Statement::LdInd(Size::W, offset - 9),
+                ends[0],
+            ],
+        ] {
+            let program = assemble(load);
+            let translated = Translated::load(&map, &Filter::new(&program)?)?;
+            let accepted = translated.accepts(&packet, Pieces::Kernels)?;
+            assert_eq!(accepted, reached, "{load:?}");
+        }
+    }
+    Ok(())
+}
+
 fn what_xdp_does_not_know_is_refused_with_its_place() -> TestResult {
     let Some(map) = map()? else {
         return Ok(());
@@ -389,6 +414,7 @@ fn accepted_packets_go_to_the_socket_of_their_queue() -> TestResult {
 suite![
     verdicts_are_the_interpreters,
     loads_at_the_edges_are_the_interpreters,
+    loads_reach_up_to_offset_65531,
     what_xdp_does_not_know_is_refused_with_its_place,
     processors_and_chance_are_known,
     long_programs_are_translated_and_too_long_jumps_are_refused,
