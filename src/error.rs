@@ -9,7 +9,7 @@ use core::fmt;
 use rustix::io::Errno;
 
 use crate::geometry::InvalidGeometry;
-use crate::xdp::{Occupant, Untranslatable};
+use crate::xdp::{AttachedMode, Untranslatable};
 
 use self::names::write_errno;
 pub use self::operation::Operation;
@@ -77,8 +77,10 @@ pub enum Error {
         interface: u32,
         /// The kernel's answer: EBUSY, or EEXIST where the other runs in another mode.
         errno: Errno,
-        /// The program that is there.
-        occupant: Occupant,
+        /// The other program's number; [`AttachError`](crate::xdp::AttachError) has its name too.
+        program: u32,
+        /// Where it runs.
+        mode: AttachedMode,
     },
     /// The filter cannot run in XDP.
     Untranslatable(Untranslatable),
@@ -159,11 +161,12 @@ impl fmt::Display for Error {
             Self::Occupied {
                 interface,
                 errno,
-                occupant,
+                program,
+                mode,
             } => {
                 write!(f, "bpf(BPF_LINK_CREATE) on interface {interface}: ")?;
                 write_errno(f, errno)?;
-                write!(f, "; {occupant}, is attached to it")
+                write!(f, "; program {program} is attached to it, {mode}")
             }
             Self::Untranslatable(why) => why.fmt(f),
             Self::NotXskmap => f.write_str("the descriptor is that of no XSKMAP"),

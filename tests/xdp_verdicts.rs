@@ -8,6 +8,8 @@ mod filter {
     pub(crate) mod programs;
 }
 mod xdp {
+    pub(crate) mod objects;
+    pub(crate) mod random;
     pub(crate) mod rights;
     pub(crate) mod verdict;
 }
@@ -16,7 +18,7 @@ use core::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::env;
 
-use filter::programs::{self, nearly_valid, packet, shown};
+use filter::programs::{self, name, nearly_valid, packet};
 use packet_ring::Error;
 use packet_ring::bpf::{
     Ancillary, Instruction, Program as Filter, SKF_LL_OFF, SKF_NET_OFF, Size, Source, Statement,
@@ -28,20 +30,10 @@ use packet_ring_lab::{run_xdp, suite};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use xdp::objects::xdp_socket;
+use xdp::random::{KNOWN, answerable, parity_shown};
 use xdp::rights::map;
 use xdp::verdict::{Pieces, SHORTEST, Translated, context};
-
-/// What XDP can answer of what the random programs ask for.
-const KNOWN: [Ancillary; 7] = [
-    Ancillary::Protocol,
-    Ancillary::Ifindex,
-    Ancillary::Queue,
-    Ancillary::AluXorX,
-    Ancillary::VlanTag,
-    Ancillary::VlanTagPresent,
-    Ancillary::VlanTpid,
-];
 
 fn programs_wanted() -> u32 {
     env::var("PACKET_RING_XDP_PROGRAMS")
@@ -66,53 +58,6 @@ fn over<S: Strategy>(
             property(value).map_err(|why| TestCaseError::fail(format!("{why:?}")))
         })
         .map_err(|why| why.to_string().into())
-}
-
-/// The program with what XDP cannot answer replaced by what it can.
-fn answerable(program: &[Instruction]) -> Vec<Instruction> {
-    let answerable = |(at, instruction): (usize, &Instruction)| match instruction.statement() {
-        Some(Statement::LdAd(what)) if !KNOWN.contains(&what) => {
-            Statement::LdAd(KNOWN[at % KNOWN.len()]).instruction()
-        }
-        _ => *instruction,
-    };
-    program.iter().enumerate().map(answerable).collect()
-}
-
-/// The program with every returned accumulator replaced by the parity of all bits of A and X: a verdict of
-/// one bit that each of them decides.
-fn parity_shown(program: &[Instruction]) -> Vec<Instruction> {
-    use Source::{K, X};
-    use Statement as S;
-    let mut shown = shown(program);
-    // What folds them into eight bits is kept, and what makes those a number from 1 on is not.
-    shown.truncate(shown.len() - 3);
-    let fold = [
-        S::Tax,
-        S::Rsh(K(4)),
-        S::Xor(X),
-        S::Tax,
-        S::Rsh(K(2)),
-        S::Xor(X),
-        S::Tax,
-        S::Rsh(K(1)),
-        S::Xor(X),
-        S::And(K(1)),
-        S::RetA,
-    ];
-    shown.extend(fold.map(Statement::instruction));
-    shown
-}
-
-/// A statement's name, as it is written.
-fn name(statement: Statement) -> String {
-    let text = format!("{statement:?}");
-    let short = match statement {
-        Statement::LdAd(_) => text.trim_end_matches(')').replace('(', " "),
-        _ => text.split('(').next().unwrap_or_default().to_owned(),
-    };
-    let by_x = text.contains("(X");
-    if by_x { short + " X" } else { short }
 }
 
 /// Thousands of programs, each over several packets in one piece and in several; every form of every
@@ -395,12 +340,7 @@ fn accepted_packets_go_to_the_socket_of_their_queue() -> TestResult {
     let without = [XDP_PASS, XDP_PASS, XDP_PASS, XDP_PASS, XDP_DROP];
     let with = [XDP_REDIRECT, XDP_REDIRECT, XDP_PASS, XDP_REDIRECT, XDP_DROP];
     assert_eq!(verdicts()?, without);
-    let socket = socket_with(
-        AddressFamily::XDP,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
+    let socket = xdp_socket()?;
     map.insert(0, &socket)?;
     assert_eq!(verdicts()?, with);
     map.remove(0)?;

@@ -112,3 +112,21 @@ impl Extended {
         Self { offset, ..self }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Extended, Register};
+
+    /// The bytes that `r1 = *(u32 *)(r2 + 3)` has on machines of either byte order.
+    #[test]
+    fn registers_lie_as_the_machines_bit_fields() {
+        let instruction = Extended::new(0x61, Register::R1, Register::R2, 3, 0);
+        let registers = if u16::from_ne_bytes([1, 0]) == 1 {
+            0x21
+        } else {
+            0x12
+        };
+        assert_eq!(instruction.registers, registers);
+        assert_eq!(size_of::<Extended>(), 8);
+    }
+}

@@ -97,8 +97,13 @@ pub enum Operation {
     Kick,
     /// `bpf(BPF_MAP_CREATE)` of an XSKMAP.
     CreateXskmap,
-    /// `bpf(BPF_MAP_UPDATE_ELEM)` or `bpf(BPF_MAP_DELETE_ELEM)` of a queue's socket.
-    UpdateXskmap {
+    /// `bpf(BPF_MAP_UPDATE_ELEM)`: a queue's socket.
+    InsertSocket {
+        /// The queue.
+        queue: u32,
+    },
+    /// `bpf(BPF_MAP_DELETE_ELEM)`: a queue's socket.
+    RemoveSocket {
         /// The queue.
         queue: u32,
     },
@@ -169,7 +174,8 @@ impl fmt::Display for Operation {
             Self::BypassQdisc => f.write_str("setsockopt(PACKET_QDISC_BYPASS)"),
             Self::Kick => f.write_str("sendto"),
             Self::CreateXskmap => f.write_str("bpf(BPF_MAP_CREATE) of an XSKMAP"),
-            Self::UpdateXskmap { queue } => write!(f, "bpf(BPF_MAP_UPDATE_ELEM) of queue {queue}"),
+            Self::InsertSocket { queue } => write!(f, "bpf(BPF_MAP_UPDATE_ELEM) of queue {queue}"),
+            Self::RemoveSocket { queue } => write!(f, "bpf(BPF_MAP_DELETE_ELEM) of queue {queue}"),
             Self::MapScratch { bytes } => write!(f, "mmap of {bytes} bytes"),
             Self::LoadProgram => f.write_str("bpf(BPF_PROG_LOAD)"),
             Self::AttachProgram { interface } => {
@@ -253,10 +259,9 @@ pub(super) fn remedy(operation: Operation, errno: Errno) -> &'static str {
             "; it needs Linux 5.9, and 5.18 for packets in several pieces"
         }
         (Operation::CreateXskmap, Errno::INVAL) => "; an XSKMAP has at least one entry",
-        (Operation::UpdateXskmap { .. }, Errno::TOOBIG | Errno::INVAL) => {
-            "; the map has no such queue"
-        }
-        (Operation::UpdateXskmap { .. }, Errno::NOTSOCK | Errno::OPNOTSUPP) => {
+        (Operation::InsertSocket { .. }, Errno::TOOBIG)
+        | (Operation::RemoveSocket { .. }, Errno::INVAL) => "; the map has no such queue",
+        (Operation::InsertSocket { .. }, Errno::NOTSOCK | Errno::OPNOTSUPP) => {
             "; the descriptor is that of no AF_XDP socket"
         }
         (Operation::AttachProgram { .. }, Errno::OPNOTSUPP) => {

@@ -1,6 +1,7 @@
 //! Attached programs: a bpf_link each.
 
 use core::ffi::CStr;
+use core::fmt;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -38,8 +39,8 @@ impl AttachMode {
 
 /// A program that is attached to an interface: a bpf_link, which detaches it when the last handle is gone.
 ///
-/// Dropping this detaches, unless the link was [pinned](Self::pin) or its descriptor duplicated. When the
-/// process ends, however it does, the kernel drops it.
+/// Dropping this detaches, unless the link was [pinned](Self::pin), its descriptor duplicated, or a child
+/// forked that has it still. When the process ends, however it does, the kernel drops it.
 #[doc(alias = "bpf_link")]
 #[derive(Debug)]
 pub struct Attachment {
@@ -51,10 +52,10 @@ impl Attachment {
         program: &Program,
         interface: Interface,
         mode: AttachMode,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, AttachError> {
         match bpf::create_link(program.as_fd(), interface.index(), mode.flags()) {
             Ok(fd) => Ok(Self { fd }),
-            Err(errno) => Err(refused(interface, errno)),
+            Err(errno) => Err(AttachError::new(interface, errno)),
         }
     }
 
@@ -167,20 +168,77 @@ impl From<Attachment> for OwnedFd {
     }
 }
 
-/// Tells a conflict from other refusals, and who is there; and an interface that is not there from programs
-/// that its driver refuses, of which the kernel says the same.
-fn refused(interface: Interface, errno: Errno) -> Error {
-    match (errno, Occupant::of(interface)) {
-        (Errno::INVAL | Errno::NODEV, Err(Error::NoSuchInterface)) => Error::NoSuchInterface,
-        (Errno::BUSY | Errno::EXIST, Ok(Some(occupant))) => Error::Occupied {
-            interface: interface.index(),
-            errno,
-            occupant,
-        },
-        _ => {
-            let interface = interface.index();
-            let operation = Operation::AttachProgram { interface };
-            Error::System { operation, errno }
+/// Why a program was not attached, and which one is there instead.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct AttachError {
+    error: Error,
+    occupant: Option<Occupant>,
+}
+
+impl AttachError {
+    /// Tells a conflict from other refusals, and who is there; and an interface that is not there from
+    /// programs that its driver refuses, of which the kernel says the same.
+    fn new(interface: Interface, errno: Errno) -> Self {
+        let there = Occupant::of(interface);
+        let interface = interface.index();
+        match (errno, there) {
+            (Errno::INVAL | Errno::NODEV, Err(Error::NoSuchInterface)) => Self {
+                error: Error::NoSuchInterface,
+                occupant: None,
+            },
+            (Errno::BUSY | Errno::EXIST, Ok(Some(occupant))) => Self {
+                error: Error::Occupied {
+                    interface,
+                    errno,
+                    program: occupant.id(),
+                    mode: occupant.mode(),
+                },
+                occupant: Some(occupant),
+            },
+            _ => {
+                let operation = Operation::AttachProgram { interface };
+                Self {
+                    error: Error::System { operation, errno },
+                    occupant: None,
+                }
+            }
+        }
+    }
+
+    /// What was refused, and why. `?` makes this of it as well.
+    #[must_use]
+    pub fn error(&self) -> Error {
+        self.error
+    }
+
+    /// The program that is there, of an [`Error::Occupied`].
+    #[must_use]
+    pub fn occupant(&self) -> Option<Occupant> {
+        self.occupant
+    }
+}
+
+impl From<AttachError> for Error {
+    fn from(refused: AttachError) -> Self {
+        refused.error
+    }
+}
+
+impl fmt::Display for AttachError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)?;
+        match self.occupant.as_ref().and_then(Occupant::name) {
+            Some(name) => write!(f, "; it is called {name}"),
+            None => Ok(()),
         }
     }
 }
+
+/// The same text: it is what `main` prints of an error that it returns.
+impl fmt::Debug for AttachError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl core::error::Error for AttachError {}

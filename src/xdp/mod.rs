@@ -13,7 +13,7 @@
 //! | the driver knows XDP | native | generic | native |
 //! | it does not (loopback, dummy) | EOPNOTSUPP | generic | generic |
 //! | the MTU is too large for one piece (veth: above some 3,500) | ERANGE without [`fragments`](Redirect::fragments) | generic | as native |
-//! | a program is there, in the same mode | [`Error::Occupied`](crate::Error::Occupied) (EBUSY) | the same | the same |
+//! | a program is there, in the same mode | [`Error::Occupied`] (EBUSY) | the same | the same |
 //! | one is there, in the other mode | `Occupied` (EEXIST) | the same | by the mode |
 //!
 //! Loading takes CAP_BPF and CAP_NET_ADMIN in the host's user namespace, and CAP_PERFMON for most filters:
@@ -34,7 +34,7 @@ use core::ffi::CStr;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-pub use self::attachment::{AttachMode, Attachment};
+pub use self::attachment::{AttachError, AttachMode, Attachment};
 pub use self::occupant::{AttachedMode, Occupant};
 pub use self::program::Program;
 pub use self::redirect::{LoadError, Redirect, Rejected};

@@ -91,16 +91,6 @@ impl Occupant {
     }
 }
 
-impl fmt::Display for Occupant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "program {}", self.id)?;
-        if let Some(name) = self.name() {
-            write!(f, " ({name})")?;
-        }
-        write!(f, ", {}", self.mode)
-    }
-}
-
 /// Where on the interface the program with this id runs.
 pub(super) fn mode_of(program: u32, interface: Interface) -> Result<Option<AttachedMode>, Error> {
     let there = programs(interface)?;

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::{AttachMode, Attachment, Interface};
+use super::{AttachError, AttachMode, Attachment, Interface};
 use crate::error::Error;
 use crate::sys::bpf;
 
@@ -72,12 +72,16 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// [`Error::Occupied`] says which program is there: an interface has one, and native and generic ones
+    /// [`AttachError`], of which the error is one of these. [`Error::Occupied`] says which program is there: an interface has one, and native and generic ones
     /// exclude each other. [`Error::NoSuchInterface`]. [`Error::System`]: EOPNOTSUPP where the driver has no
     /// native mode; ERANGE where the MTU is too large for a program without
     /// [`fragments`](super::Redirect::fragments); EPERM without CAP_NET_ADMIN.
     #[doc(alias = "BPF_LINK_CREATE")]
-    pub fn attach(&self, interface: Interface, mode: AttachMode) -> Result<Attachment, Error> {
+    pub fn attach(
+        &self,
+        interface: Interface,
+        mode: AttachMode,
+    ) -> Result<Attachment, AttachError> {
         Attachment::create(self, interface, mode)
     }
 }

@@ -85,7 +85,7 @@ impl Xskmap {
     #[doc(alias = "BPF_MAP_UPDATE_ELEM")]
     pub fn insert(&self, queue: u32, socket: impl AsFd) -> Result<(), Error> {
         bpf::update_xskmap(self.as_fd(), queue, socket.as_fd())
-            .map_err(Error::system(Operation::UpdateXskmap { queue }))
+            .map_err(Error::system(Operation::InsertSocket { queue }))
     }
 
     /// Takes the packets of a queue from its socket, if it has one. `bpf(BPF_MAP_DELETE_ELEM)`.
@@ -96,7 +96,7 @@ impl Xskmap {
     #[doc(alias = "BPF_MAP_DELETE_ELEM")]
     pub fn remove(&self, queue: u32) -> Result<(), Error> {
         bpf::delete_from_xskmap(self.as_fd(), queue)
-            .map_err(Error::system(Operation::UpdateXskmap { queue }))
+            .map_err(Error::system(Operation::RemoveSocket { queue }))
     }
 }
 
