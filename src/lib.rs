@@ -9,6 +9,8 @@ extern crate alloc;
 mod abi;
 #[cfg(not(loom))]
 pub mod bpf;
+#[allow(unsafe_code)]
+pub mod chunks;
 #[cfg(not(loom))]
 mod error;
 #[cfg(not(loom))]
@@ -21,6 +23,8 @@ mod interface;
 pub mod lifecycle;
 #[cfg(not(loom))]
 pub mod packet;
+#[allow(unsafe_code)]
+pub mod ring;
 #[allow(unsafe_code)]
 pub mod sync;
 #[cfg(not(loom))]
