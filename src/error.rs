@@ -63,6 +63,24 @@ pub enum Error {
         /// Why the kernel stopped.
         why: Unsent,
     },
+    /// Another AF_XDP socket has the queue. The kernel lets go of a closed one's some 25 ms later; a mapping that
+    /// was left, or a child process, keeps it for ever.
+    QueueBusy {
+        /// The interface's index.
+        interface: u32,
+        /// The queue.
+        queue: u32,
+    },
+    /// The pool belongs to another UMEM than the ring.
+    ForeignPool,
+    /// The UMEM has no room for what a transmission is asked to do.
+    NoTxMetadata,
+    /// The UMEM has as many sockets as it can have: 84, with those that were dropped without being closed.
+    TooManySockets,
+    /// The descriptor is not that of an AF_XDP socket.
+    NotXdpSocket,
+    /// The thread is in another network namespace than the socket was opened in.
+    OtherNamespace,
     /// A frame has fewer bytes than were to be sent from it.
     FrameTooSmall {
         /// The bytes that it has for a packet.
@@ -134,6 +152,22 @@ impl fmt::Display for Error {
                 write_errno(f, why.errno())?;
                 write!(f, "; {}", why.sentence())
             }
+            Self::QueueBusy { interface, queue } => write!(
+                f,
+                "queue {queue} of interface {interface} has another AF_XDP socket; the kernel lets go of a closed \
+                 one a little later: try until a deadline"
+            ),
+            Self::ForeignPool => f.write_str("the pool belongs to another UMEM than the ring"),
+            Self::NoTxMetadata => {
+                f.write_str("the UMEM has no room for transmit metadata: ask for it in its geometry")
+            }
+            Self::TooManySockets => f.write_str(
+                "the UMEM has as many sockets as it can have: close and reclaim sockets, do not drop them",
+            ),
+            Self::NotXdpSocket => f.write_str("the descriptor is not that of an AF_XDP socket"),
+            Self::OtherNamespace => f.write_str(
+                "the thread is in another network namespace than the socket was opened in",
+            ),
             Self::FrameTooSmall { room, len } => {
                 write!(f, "a frame has room for {room} bytes, not for {len}")
             }

@@ -95,6 +95,46 @@ pub enum Operation {
     BypassQdisc,
     /// `sendto`, or `sendmsg`, without bytes of its own: send what the ring holds.
     Kick,
+    /// `socket(AF_XDP)`.
+    OpenXdpSocket,
+    /// `mmap` of anonymous memory, and `madvise` on it.
+    MapMemory {
+        /// The size in bytes.
+        bytes: u64,
+    },
+    /// `mlock2` on a UMEM.
+    LockMemory,
+    /// `setsockopt(XDP_UMEM_REG)`.
+    RegisterUmem {
+        /// The size of the UMEM in bytes.
+        bytes: u64,
+    },
+    /// `setsockopt` with XDP_RX_RING, XDP_TX_RING, XDP_UMEM_FILL_RING or XDP_UMEM_COMPLETION_RING.
+    SetXdpRing {
+        /// The number of slots.
+        slots: u32,
+    },
+    /// `getsockopt(XDP_MMAP_OFFSETS)`.
+    ReadRingOffsets,
+    /// `bind` to a queue of an interface.
+    BindQueue {
+        /// The interface's index.
+        interface: u32,
+        /// The queue.
+        queue: u32,
+    },
+    /// `getsockopt(XDP_OPTIONS)`.
+    ReadXdpOptions,
+    /// `getsockopt(XDP_STATISTICS)`.
+    ReadXdpStatistics,
+    /// `setsockopt(XDP_MAX_TX_SKB_BUDGET)`.
+    SetTxBudget,
+    /// `setsockopt` with SO_PREFER_BUSY_POLL, SO_BUSY_POLL or SO_BUSY_POLL_BUDGET.
+    SetBusyPoll,
+    /// `getsockopt(SO_NETNS_COOKIE)`.
+    ReadNamespaceCookie,
+    /// `recvfrom`: have the driver look at the fill ring.
+    WakeFill,
 }
 
 impl fmt::Display for Operation {
@@ -137,6 +177,25 @@ impl fmt::Display for Operation {
             Self::SetTransmitTimes => f.write_str("setsockopt(SO_TXTIME)"),
             Self::BypassQdisc => f.write_str("setsockopt(PACKET_QDISC_BYPASS)"),
             Self::Kick => f.write_str("sendto"),
+            Self::OpenXdpSocket => f.write_str("socket(AF_XDP)"),
+            Self::MapMemory { bytes } => write!(f, "mmap of {bytes} bytes of memory"),
+            Self::LockMemory => f.write_str("mlock2"),
+            Self::RegisterUmem { bytes } => {
+                write!(f, "setsockopt(XDP_UMEM_REG) of {bytes} bytes")
+            }
+            Self::SetXdpRing { slots } => {
+                write!(f, "setsockopt of an AF_XDP ring of {slots} slots")
+            }
+            Self::ReadRingOffsets => f.write_str("getsockopt(XDP_MMAP_OFFSETS)"),
+            Self::BindQueue { interface, queue } => {
+                write!(f, "bind to queue {queue} of interface {interface}")
+            }
+            Self::ReadXdpOptions => f.write_str("getsockopt(XDP_OPTIONS)"),
+            Self::ReadXdpStatistics => f.write_str("getsockopt(XDP_STATISTICS)"),
+            Self::SetTxBudget => f.write_str("setsockopt(XDP_MAX_TX_SKB_BUDGET)"),
+            Self::SetBusyPoll => f.write_str("setsockopt of busy polling"),
+            Self::ReadNamespaceCookie => f.write_str("getsockopt(SO_NETNS_COOKIE)"),
+            Self::WakeFill => f.write_str("recvfrom"),
         }
     }
 }
@@ -195,6 +254,40 @@ pub(super) fn remedy(operation: Operation, errno: Errno) -> &'static str {
         (Operation::SetFanoutProgram, Errno::PERM) => "; the socket's filter is locked",
         (Operation::ReadRolloverStatistics, Errno::INVAL) => "; the group does not roll over",
         (Operation::ReadInterface, Errno::OPNOTSUPP) => "; its driver does not tell",
+        (Operation::OpenXdpSocket, Errno::PERM | Errno::ACCESS) => {
+            "; AF_XDP sockets need CAP_NET_RAW: run as root, or `sudo setcap cap_net_raw=ep PROGRAM`, \
+             or take a socket that was opened by another"
+        }
+        (Operation::OpenXdpSocket, Errno::AFNOSUPPORT) => "; the kernel lacks CONFIG_XDP_SOCKETS",
+        (Operation::MapMemory { .. }, Errno::NOMEM) => {
+            "; there is no such memory: of huge pages as many as vm.nr_hugepages sets aside"
+        }
+        (Operation::LockMemory, Errno::NOMEM | Errno::PERM | Errno::AGAIN) => {
+            "; RLIMIT_MEMLOCK allows no more: raise it, or take CAP_IPC_LOCK"
+        }
+        (Operation::RegisterUmem { .. }, Errno::NOBUFS) => {
+            "; RLIMIT_MEMLOCK, of which each registration takes the UMEM's size, allows no more: raise it, \
+             or take CAP_IPC_LOCK"
+        }
+        (Operation::RegisterUmem { .. }, Errno::INVAL) => {
+            "; unaligned chunks need Linux 5.4, transmit metadata 6.11, and the headroom must leave room \
+             for a packet"
+        }
+        (Operation::ReadRingOffsets, Errno::OPNOTSUPP) => "; AF_XDP here needs Linux 5.4",
+        (Operation::BindQueue { .. }, Errno::NODEV) => "; no such interface here",
+        (Operation::BindQueue { .. }, Errno::INVAL) => {
+            "; the interface has no such queue, or the kernel not what was asked for (multi-buffer \
+             packets need Linux 6.6)"
+        }
+        (Operation::BindQueue { .. }, Errno::OPNOTSUPP) => {
+            "; the driver cannot do without copying: leave the choice to the kernel, or ask for copies"
+        }
+        (Operation::ReadNamespaceCookie, Errno::NOPROTOOPT) => "; it needs Linux 5.14",
+        (Operation::SetTxBudget, Errno::NOPROTOOPT) => "; it needs Linux 6.17",
+        (Operation::SetTxBudget, Errno::ACCESS) => {
+            "; it must be 32 at least, and at most the size of the transmit ring"
+        }
+        (Operation::SetBusyPoll, Errno::PERM) => "; it needs CAP_NET_ADMIN",
         _ => "",
     }
 }
