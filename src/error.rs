@@ -9,6 +9,7 @@ use core::fmt;
 use rustix::io::Errno;
 
 use crate::geometry::InvalidGeometry;
+use crate::xdp::{AttachedMode, Untranslatable};
 
 use self::names::write_errno;
 pub use self::operation::Operation;
@@ -88,6 +89,25 @@ pub enum Error {
         /// Where the bytes to be sent would end.
         len: u64,
     },
+    /// Another XDP program is attached to the interface.
+    Occupied {
+        /// The interface's index.
+        interface: u32,
+        /// The kernel's answer: EBUSY, or EEXIST where the other runs in another mode.
+        errno: Errno,
+        /// The other program's number; [`AttachError`](crate::xdp::AttachError) has its name too.
+        program: u32,
+        /// Where it runs.
+        mode: AttachedMode,
+    },
+    /// The filter cannot run in XDP.
+    Untranslatable(Untranslatable),
+    /// The descriptor is that of no XSKMAP.
+    NotXskmap,
+    /// The descriptor is that of no XDP program.
+    NotXdpProgram,
+    /// The descriptor is that of no link of an XDP program.
+    NotXdpLink,
 }
 
 impl Error {
@@ -108,6 +128,7 @@ impl Error {
         match self {
             Self::System { errno, .. } => Some(*errno),
             Self::Unsent { why, .. } => Some(why.errno()),
+            Self::Occupied { errno, .. } => Some(*errno),
             _ => None,
         }
     }
@@ -171,6 +192,20 @@ impl fmt::Display for Error {
             Self::FrameTooSmall { room, len } => {
                 write!(f, "a frame has room for {room} bytes, not for {len}")
             }
+            Self::Occupied {
+                interface,
+                errno,
+                program,
+                mode,
+            } => {
+                write!(f, "bpf(BPF_LINK_CREATE) on interface {interface}: ")?;
+                write_errno(f, errno)?;
+                write!(f, "; program {program} is attached to it, {mode}")
+            }
+            Self::Untranslatable(why) => why.fmt(f),
+            Self::NotXskmap => f.write_str("the descriptor is that of no XSKMAP"),
+            Self::NotXdpProgram => f.write_str("the descriptor is that of no XDP program"),
+            Self::NotXdpLink => f.write_str("the descriptor is that of no link of an XDP program"),
         }
     }
 }
@@ -187,6 +222,12 @@ impl core::error::Error for Error {}
 impl From<InvalidGeometry> for Error {
     fn from(why: InvalidGeometry) -> Self {
         Self::Geometry(why)
+    }
+}
+
+impl From<Untranslatable> for Error {
+    fn from(why: Untranslatable) -> Self {
+        Self::Untranslatable(why)
     }
 }
 

@@ -30,6 +30,8 @@
 #![deny(unsafe_code)]
 
 mod address;
+mod bpf;
+mod bpffs;
 mod counters;
 mod ebpf;
 mod enter;
@@ -49,6 +51,8 @@ pub mod suite;
 mod veth;
 mod witness;
 
+pub use bpf::{create_map, is_root_of_the_host, load_xdp, run_xdp};
+pub use bpffs::mount_bpffs;
 pub use counters::Counters;
 pub use ebpf::{EbpfInstruction, load_socket_filter};
 pub use enter::{Entered, enter};

@@ -4,7 +4,7 @@ use core::net::Ipv4Addr;
 use std::sync::Arc;
 
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage, LinkXdp};
 use rustix::fd::AsRawFd;
 use rustix::io::Errno;
 
@@ -53,6 +53,10 @@ pub struct LinkFacts {
     pub tx_queues: u32,
     /// Receive queues.
     pub rx_queues: u32,
+    /// The id of the XDP program that runs in the driver, if one does.
+    pub native_xdp: Option<u32>,
+    /// The id of the XDP program that runs in the network stack, if one does.
+    pub generic_xdp: Option<u32>,
     /// The interface's own counters.
     pub counters: Counters,
 }
@@ -277,6 +281,8 @@ fn facts_of(answer: &LinkMessage) -> LinkFacts {
         all_multicast: 0,
         tx_queues: 0,
         rx_queues: 0,
+        native_xdp: None,
+        generic_xdp: None,
         counters: Counters::default(),
     };
     for attribute in &answer.attributes {
@@ -289,6 +295,15 @@ fn facts_of(answer: &LinkMessage) -> LinkFacts {
             LinkAttribute::AllMulticast(count) => facts.all_multicast = *count,
             LinkAttribute::NumTxQueues(count) => facts.tx_queues = *count,
             LinkAttribute::NumRxQueues(count) => facts.rx_queues = *count,
+            LinkAttribute::Xdp(programs) => {
+                for program in programs {
+                    match program {
+                        LinkXdp::DrvProgId(id) => facts.native_xdp = Some(*id),
+                        LinkXdp::SkbProgId(id) => facts.generic_xdp = Some(*id),
+                        _ => {}
+                    }
+                }
+            }
             LinkAttribute::Stats64(stats) => facts.counters = Counters::from(stats),
             _ => {}
         }

@@ -30,6 +30,11 @@ fn name(errno: Errno) -> Option<&'static str> {
         Errno::FAULT => "EFAULT",
         Errno::NOSYS => "ENOSYS",
         Errno::ADDRNOTAVAIL => "EADDRNOTAVAIL",
+        Errno::EXIST => "EEXIST",
+        Errno::TOOBIG => "E2BIG",
+        Errno::RANGE => "ERANGE",
+        Errno::NOTSOCK => "ENOTSOCK",
+        Errno::NOLINK => "ENOLINK",
         _ => return None,
     })
 }

@@ -135,6 +135,42 @@ pub enum Operation {
     ReadNamespaceCookie,
     /// `recvfrom`: have the driver look at the fill ring.
     WakeFill,
+    /// `bpf(BPF_MAP_CREATE)` of an XSKMAP.
+    CreateXskmap,
+    /// `bpf(BPF_MAP_UPDATE_ELEM)`: a queue's socket.
+    InsertSocket {
+        /// The queue.
+        queue: u32,
+    },
+    /// `bpf(BPF_MAP_DELETE_ELEM)`: a queue's socket.
+    RemoveSocket {
+        /// The queue.
+        queue: u32,
+    },
+    /// `mmap` of memory for a program in translation.
+    MapScratch {
+        /// How much was asked for.
+        bytes: u64,
+    },
+    /// `bpf(BPF_PROG_LOAD)`.
+    LoadProgram,
+    /// `bpf(BPF_LINK_CREATE)` on the interface with this index.
+    AttachProgram {
+        /// The interface's index.
+        interface: u32,
+    },
+    /// `bpf(BPF_LINK_UPDATE)`.
+    ReplaceProgram,
+    /// `bpf(BPF_LINK_DETACH)`.
+    DetachProgram,
+    /// `bpf(BPF_OBJ_PIN)`.
+    Pin,
+    /// `bpf(BPF_OBJ_GET)`.
+    OpenPinned,
+    /// `bpf(BPF_OBJ_GET_INFO_BY_FD)`.
+    ReadObject,
+    /// rtnetlink's `RTM_GETLINK`, for the interface's XDP program.
+    QueryXdp,
 }
 
 impl fmt::Display for Operation {
@@ -196,6 +232,20 @@ impl fmt::Display for Operation {
             Self::SetBusyPoll => f.write_str("setsockopt of busy polling"),
             Self::ReadNamespaceCookie => f.write_str("getsockopt(SO_NETNS_COOKIE)"),
             Self::WakeFill => f.write_str("recvfrom"),
+            Self::CreateXskmap => f.write_str("bpf(BPF_MAP_CREATE) of an XSKMAP"),
+            Self::InsertSocket { queue } => write!(f, "bpf(BPF_MAP_UPDATE_ELEM) of queue {queue}"),
+            Self::RemoveSocket { queue } => write!(f, "bpf(BPF_MAP_DELETE_ELEM) of queue {queue}"),
+            Self::MapScratch { bytes } => write!(f, "mmap of {bytes} bytes"),
+            Self::LoadProgram => f.write_str("bpf(BPF_PROG_LOAD)"),
+            Self::AttachProgram { interface } => {
+                write!(f, "bpf(BPF_LINK_CREATE) on interface {interface}")
+            }
+            Self::ReplaceProgram => f.write_str("bpf(BPF_LINK_UPDATE)"),
+            Self::DetachProgram => f.write_str("bpf(BPF_LINK_DETACH)"),
+            Self::Pin => f.write_str("bpf(BPF_OBJ_PIN)"),
+            Self::OpenPinned => f.write_str("bpf(BPF_OBJ_GET)"),
+            Self::ReadObject => f.write_str("bpf(BPF_OBJ_GET_INFO_BY_FD)"),
+            Self::QueryXdp => f.write_str("asking for the interface's XDP program"),
         }
     }
 }
@@ -288,6 +338,49 @@ pub(super) fn remedy(operation: Operation, errno: Errno) -> &'static str {
             "; it must be 32 at least, and at most the size of the transmit ring"
         }
         (Operation::SetBusyPoll, Errno::PERM) => "; it needs CAP_NET_ADMIN",
+        (Operation::CreateXskmap | Operation::LoadProgram, Errno::PERM) => {
+            "; it takes CAP_BPF and CAP_NET_ADMIN outside of any user namespace: run as root, or `sudo \
+             setcap cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon=ep PROGRAM`, or have the descriptors \
+             from who has these rights; before Linux 5.11 RLIMIT_MEMLOCK can be too small"
+        }
+        (Operation::LoadProgram, Errno::ACCESS) => {
+            "; the verifier refuses it: without CAP_PERFMON, whatever loads at an offset that the packet \
+             decides"
+        }
+        (Operation::LoadProgram, Errno::TOOBIG) => "; it is too complex for the verifier",
+        (Operation::LoadProgram, Errno::INVAL) => {
+            "; it needs Linux 5.9, and 5.18 for packets in several pieces"
+        }
+        (Operation::CreateXskmap, Errno::INVAL) => "; an XSKMAP has at least one entry",
+        (Operation::InsertSocket { .. }, Errno::TOOBIG)
+        | (Operation::RemoveSocket { .. }, Errno::INVAL) => "; the map has no such queue",
+        (Operation::InsertSocket { .. }, Errno::NOTSOCK | Errno::OPNOTSUPP) => {
+            "; the descriptor is that of no AF_XDP socket"
+        }
+        (Operation::AttachProgram { .. }, Errno::OPNOTSUPP) => {
+            "; its driver has no native XDP: choose the generic mode"
+        }
+        (Operation::AttachProgram { .. }, Errno::RANGE) => {
+            "; its MTU is too large for packets in one piece: load the program with fragments, choose the \
+             generic mode, or lower the MTU"
+        }
+        (Operation::AttachProgram { .. }, Errno::PERM) => "; it takes CAP_NET_ADMIN",
+        (Operation::AttachProgram { .. }, Errno::INVAL) => {
+            "; the driver refuses the program, or the kernel is older than 5.9"
+        }
+        (Operation::ReplaceProgram, Errno::PERM) => {
+            "; another program is attached than the one expected"
+        }
+        (Operation::ReplaceProgram | Operation::DetachProgram, Errno::NOLINK) => {
+            "; the interface is gone, or the link was detached"
+        }
+        (Operation::ReplaceProgram, Errno::INVAL) => {
+            "; the programs were loaded for different kinds of attachment"
+        }
+        (Operation::Pin, Errno::EXIST) => "; the name is taken",
+        (Operation::Pin, Errno::PERM | Errno::INVAL) => {
+            "; names are given in a bpffs: `mount -t bpf bpf /sys/fs/bpf`"
+        }
         _ => "",
     }
 }

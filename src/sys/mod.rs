@@ -1,8 +1,9 @@
 //! The seam to the kernel: every system call of the library, behind safe functions.
 //!
-//! rustix makes the calls that it has; `setsockopt` and `getsockopt` at `SOL_PACKET`, and the socket
-//! filter, go through `syscalls`. Nothing here keeps state but [`Mapping`].
+//! rustix makes the calls that it has; `setsockopt` and `getsockopt` at `SOL_PACKET`, the socket filter,
+//! and bpf(2) go through `syscalls`. Nothing here keeps state but [`Mapping`] and [`Scratch`].
 
+pub(crate) mod bpf;
 mod fanout;
 mod filter;
 mod index_ring;
@@ -12,6 +13,8 @@ mod namespace;
 mod packet;
 mod pages;
 mod ring;
+pub(crate) mod rtnetlink;
+mod scratch;
 mod sockopt;
 pub(crate) mod timestamp;
 mod version;
@@ -30,6 +33,7 @@ pub(crate) use pages::{PageKind, Pages};
 #[cfg(feature = "alloc")]
 pub use ring::Owner;
 pub(crate) use ring::{MappedRing, MappedTxRing};
+pub(crate) use scratch::{Scratch, Zeroed};
 pub(crate) use sockopt::{
     MembershipRequest, RingRequest, Version, add_membership, bypass_qdisc, drop_membership,
     frames_have_offsets, ignore_outgoing, origdev, packets_have_vnet_headers, set_reserve,

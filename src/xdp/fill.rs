@@ -2,7 +2,7 @@
 
 use rustix::fd::{AsFd, OwnedFd};
 
-use super::frame::{Rejected, Rejection};
+use super::frame::{Refusal, Refused};
 use super::ring_set::Making;
 use super::umem::Memory;
 use super::{Frame, Pool};
@@ -117,14 +117,14 @@ impl FillBatch<'_> {
     ///
     /// # Errors
     ///
-    /// The frame, [`Rejection::Full`] or [`Rejection::Foreign`].
+    /// The frame, [`Refusal::Full`] or [`Refusal::Foreign`].
     #[inline]
-    pub fn push(&mut self, frame: Frame) -> Result<(), Rejected> {
+    pub fn push(&mut self, frame: Frame) -> Result<(), Refused> {
         if self.batch.room() == 0 {
-            return Err(Rejected::new(frame, Rejection::Full));
+            return Err(Refused::new(frame, Refusal::Full));
         }
         if !frame.is_of(self.chunks) {
-            return Err(Rejected::new(frame, Rejection::Foreign));
+            return Err(Refused::new(frame, Refusal::Foreign));
         }
         if let Ok(number) = self.chunks.fill(frame.into_chunk(), self.slot) {
             // There is room.

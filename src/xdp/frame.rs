@@ -305,14 +305,14 @@ impl fmt::Debug for Frame {
 /// A frame that was not taken, and why.
 #[derive(Debug)]
 #[must_use]
-pub struct Rejected {
+pub struct Refused {
     frame: Frame,
-    why: Rejection,
+    why: Refusal,
 }
 
 /// Why a frame was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rejection {
+pub enum Refusal {
     /// The batch has no slot left.
     Full,
     /// The frame belongs to another UMEM.
@@ -321,14 +321,14 @@ pub enum Rejection {
     Empty,
 }
 
-impl Rejected {
-    pub(super) fn new(frame: Frame, why: Rejection) -> Self {
+impl Refused {
+    pub(super) fn new(frame: Frame, why: Refusal) -> Self {
         Self { frame, why }
     }
 
     /// Why it was not taken.
     #[must_use]
-    pub fn why(&self) -> Rejection {
+    pub fn why(&self) -> Refusal {
         self.why
     }
 
@@ -338,7 +338,7 @@ impl Rejected {
     }
 }
 
-impl Rejection {
+impl Refusal {
     const fn sentence(self) -> &'static str {
         match self {
             Self::Full => "the ring has no slot left",
@@ -348,10 +348,10 @@ impl Rejection {
     }
 }
 
-impl fmt::Display for Rejected {
+impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.why.sentence())
     }
 }
 
-impl core::error::Error for Rejected {}
+impl core::error::Error for Refused {}

@@ -3,7 +3,7 @@
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-use super::frame::{Rejected, Rejection};
+use super::frame::{Refusal, Refused};
 use super::ring_set::Making;
 use super::umem::Memory;
 use super::{Fragments, Frame, Statistics};
@@ -201,17 +201,17 @@ impl TxBatch<'_> {
     ///
     /// # Errors
     ///
-    /// The frame: [`Rejection::Full`], [`Rejection::Foreign`], [`Rejection::Empty`].
+    /// The frame: [`Refusal::Full`], [`Refusal::Foreign`], [`Refusal::Empty`].
     #[inline]
-    pub fn push(&mut self, frame: Frame) -> Result<(), Rejected> {
+    pub fn push(&mut self, frame: Frame) -> Result<(), Refused> {
         if self.batch.room() == 0 {
-            return Err(Rejected::new(frame, Rejection::Full));
+            return Err(Refused::new(frame, Refusal::Full));
         }
         if !frame.is_of(self.chunks) {
-            return Err(Rejected::new(frame, Rejection::Foreign));
+            return Err(Refused::new(frame, Refusal::Foreign));
         }
         if frame.is_empty() {
-            return Err(Rejected::new(frame, Rejection::Empty));
+            return Err(Refused::new(frame, Refusal::Empty));
         }
         self.put(frame, 0);
         Ok(())
