@@ -1,4 +1,4 @@
-//! Loading eBPF socket filters, which only the privileged may where
+//! Loading eBPF programs, which only the privileged may where
 //! `kernel.unprivileged_bpf_disabled` says so.
 
 #![allow(unsafe_code)]
@@ -58,6 +58,8 @@ struct Load {
 const PROG_LOAD: u32 = 5;
 /// `BPF_PROG_TYPE_SOCKET_FILTER`.
 const SOCKET_FILTER: u32 = 1;
+/// `BPF_PROG_TYPE_XDP`.
+const XDP: u32 = 6;
 
 /// Loads a program of type `BPF_PROG_TYPE_SOCKET_FILTER`; `None` for an ordinary user, root of a user
 /// namespace, whom the system keeps from it (`EPERM`).
@@ -68,7 +70,22 @@ const SOCKET_FILTER: u32 = 1;
 /// # References
 /// [bpf(2)](https://man7.org/linux/man-pages/man2/bpf.2.html)
 pub fn load_socket_filter(program: &[EbpfInstruction]) -> Result<Option<OwnedFd>, LabError> {
-    match load(program) {
+    load_where_permitted(SOCKET_FILTER, program)
+}
+
+/// Loads a program of type `BPF_PROG_TYPE_XDP`, with the same exception.
+///
+/// # Errors
+/// As [`load_socket_filter`].
+pub fn load_xdp_program(program: &[EbpfInstruction]) -> Result<Option<OwnedFd>, LabError> {
+    load_where_permitted(XDP, program)
+}
+
+fn load_where_permitted(
+    program_type: u32,
+    program: &[EbpfInstruction],
+) -> Result<Option<OwnedFd>, LabError> {
+    match load(program_type, program) {
         Ok(program) => Ok(Some(program)),
         Err(Errno::PERM) if !is_root_of_the_host()? => Ok(None),
         Err(errno) => Err(LabError::doing("load an eBPF program")(errno)),
@@ -82,9 +99,9 @@ fn is_root_of_the_host() -> Result<bool, LabError> {
     Ok(map.split_whitespace().eq(["0", "0", "4294967295"]))
 }
 
-fn load(program: &[EbpfInstruction]) -> Result<OwnedFd, Errno> {
+fn load(program_type: u32, program: &[EbpfInstruction]) -> Result<OwnedFd, Errno> {
     let load = Load {
-        program_type: SOCKET_FILTER,
+        program_type,
         instructions_count: u32::try_from(program.len()).map_err(|_| Errno::TOOBIG)?,
         instructions: program.as_ptr() as u64,
         license: c"GPL".as_ptr() as u64,
