@@ -29,6 +29,7 @@ fn name(errno: Errno) -> Option<&'static str> {
         Errno::MSGSIZE => "EMSGSIZE",
         Errno::FAULT => "EFAULT",
         Errno::NOSYS => "ENOSYS",
+        Errno::RANGE => "ERANGE",
         Errno::ADDRNOTAVAIL => "EADDRNOTAVAIL",
         _ => return None,
     })

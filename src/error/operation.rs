@@ -95,6 +95,28 @@ pub enum Operation {
     BypassQdisc,
     /// `sendto`, or `sendmsg`, without bytes of its own: send what the ring holds.
     Kick,
+    /// `fsopen("sysfs")`, `fsconfig(FSCONFIG_CMD_CREATE)` and `fsmount`.
+    MountSysfs,
+    /// `openat` of `class/net/NAME/gro_flush_timeout` or `napi_defer_hard_irqs` in sysfs, and reading it.
+    OpenGatherFile,
+    /// `flock` of `class/net/NAME/gro_flush_timeout` in sysfs.
+    LockGatherFile,
+    /// `pwrite` to `class/net/NAME/gro_flush_timeout` or `napi_defer_hard_irqs` in sysfs.
+    SetInterfaceGather,
+    /// The same, to have back what was there before.
+    RestoreInterfaceGather,
+    /// `epoll_create1`, `timerfd_create` and `epoll_ctl(EPOLL_CTL_ADD)` of the timer.
+    MakeGather,
+    /// `timerfd_settime`.
+    SetTimer,
+    /// `epoll_ctl(EPOLL_CTL_ADD)` of the socket.
+    ListenToSocket,
+    /// `epoll_ctl(EPOLL_CTL_DEL)` of the socket.
+    LeaveSocket,
+    /// `socket(AF_NETLINK)` and `bind` to `RTMGRP_LINK`.
+    OpenLinkWatch,
+    /// `recvfrom` of a netlink socket.
+    ReadLinkWatch,
 }
 
 impl fmt::Display for Operation {
@@ -137,6 +159,23 @@ impl fmt::Display for Operation {
             Self::SetTransmitTimes => f.write_str("setsockopt(SO_TXTIME)"),
             Self::BypassQdisc => f.write_str("setsockopt(PACKET_QDISC_BYPASS)"),
             Self::Kick => f.write_str("sendto"),
+            Self::MountSysfs => f.write_str("fsopen and fsmount of sysfs"),
+            Self::OpenGatherFile => {
+                f.write_str("opening gro_flush_timeout and napi_defer_hard_irqs in sysfs")
+            }
+            Self::LockGatherFile => f.write_str("flock of gro_flush_timeout in sysfs"),
+            Self::SetInterfaceGather => {
+                f.write_str("writing gro_flush_timeout and napi_defer_hard_irqs in sysfs")
+            }
+            Self::RestoreInterfaceGather => {
+                f.write_str("restoring gro_flush_timeout and napi_defer_hard_irqs in sysfs")
+            }
+            Self::MakeGather => f.write_str("epoll_create1 and timerfd_create"),
+            Self::SetTimer => f.write_str("timerfd_settime"),
+            Self::ListenToSocket => f.write_str("epoll_ctl(EPOLL_CTL_ADD)"),
+            Self::LeaveSocket => f.write_str("epoll_ctl(EPOLL_CTL_DEL)"),
+            Self::OpenLinkWatch => f.write_str("socket(AF_NETLINK)"),
+            Self::ReadLinkWatch => f.write_str("recvfrom of the netlink socket"),
         }
     }
 }
@@ -195,6 +234,28 @@ pub(super) fn remedy(operation: Operation, errno: Errno) -> &'static str {
         (Operation::SetFanoutProgram, Errno::PERM) => "; the socket's filter is locked",
         (Operation::ReadRolloverStatistics, Errno::INVAL) => "; the group does not roll over",
         (Operation::ReadInterface, Errno::OPNOTSUPP) => "; its driver does not tell",
+        (Operation::MountSysfs, Errno::PERM) => {
+            "; sysfs is mounted anew to be sure of the network namespace: it takes CAP_SYS_ADMIN in the \
+             user namespaces of the mounts and of the network namespace: run as root"
+        }
+        (Operation::OpenGatherFile, Errno::ACCESS) => {
+            "; the files are root's: run as root, or with CAP_DAC_OVERRIDE"
+        }
+        (Operation::OpenGatherFile, Errno::NOENT) => "; napi_defer_hard_irqs needs Linux 5.8",
+        (Operation::LockGatherFile, Errno::AGAIN) => {
+            "; another InterfaceGather of this interface is in force, in this process or in another: one \
+             serves all sockets of the interface"
+        }
+        (Operation::SetInterfaceGather | Operation::RestoreInterfaceGather, Errno::PERM) => {
+            "; it takes CAP_NET_ADMIN in the first user namespace: root of a container's own has it not"
+        }
+        (Operation::SetInterfaceGather, Errno::INVAL | Errno::RANGE) => {
+            "; the kernel does not take this number"
+        }
+        (Operation::ListenToSocket, Errno::PERM) => "; this descriptor cannot be polled",
+        (Operation::ListenToSocket, Errno::NOSPC) => {
+            "; the user's fs.epoll.max_user_watches are used up"
+        }
         _ => "",
     }
 }

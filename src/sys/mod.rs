@@ -11,6 +11,7 @@ mod namespace;
 mod packet;
 mod ring;
 mod sockopt;
+pub(crate) mod sysfs;
 pub(crate) mod timestamp;
 mod version;
 

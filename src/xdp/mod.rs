@@ -2,4 +2,7 @@
 //!
 //! See the [kernel's document](https://docs.kernel.org/networking/af_xdp.html).
 
+mod interface_gather;
+
+pub use self::interface_gather::InterfaceGather;
 pub use crate::interface::{Interface, LinkState, Queues};
