@@ -14,6 +14,8 @@ pub mod chunks;
 #[cfg(not(loom))]
 mod error;
 #[cfg(not(loom))]
+mod gather;
+#[cfg(not(loom))]
 mod geometry;
 #[allow(unsafe_code)]
 pub mod handoff;

@@ -5,4 +5,5 @@
 mod interface_gather;
 
 pub use self::interface_gather::InterfaceGather;
+pub use crate::gather::Gather;
 pub use crate::interface::{Interface, LinkState, Queues};
