@@ -24,6 +24,8 @@ mod interface;
 #[cfg(not(loom))]
 pub mod lifecycle;
 #[cfg(not(loom))]
+mod link_watch;
+#[cfg(not(loom))]
 pub mod packet;
 #[allow(unsafe_code)]
 pub mod ring;

@@ -72,5 +72,6 @@ pub use crate::abi::packet::{BlockStatus, PacketStatus};
 pub use crate::gather::Gather;
 pub use crate::handoff::Slots;
 pub use crate::interface::{Interface, LinkState, Queues};
+pub use crate::link_watch::LinkWatch;
 #[cfg(feature = "alloc")]
 pub use crate::sys::Owner;

@@ -21,7 +21,7 @@ pub(crate) use fanout::{
 };
 pub(crate) use filter::{attach_ebpf, attach_filter, detach_filter, lock_filter, wait_for_readers};
 pub(crate) use mapping::Mapping;
-pub(crate) use namespace::open_in;
+pub(crate) use namespace::{open_in, run_in};
 pub(crate) use packet::{bind, bound_interface, duplicate, open, send_ring, send_ring_at};
 #[cfg(feature = "alloc")]
 pub use ring::Owner;

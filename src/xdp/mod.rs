@@ -7,3 +7,4 @@ mod interface_gather;
 pub use self::interface_gather::InterfaceGather;
 pub use crate::gather::Gather;
 pub use crate::interface::{Interface, LinkState, Queues};
+pub use crate::link_watch::LinkWatch;
