@@ -48,12 +48,13 @@ use crate::wait::{Deadline, OnSignal, Wake};
 ///
 /// # How long a rest is
 ///
-/// Longer than asked, by the time that an idle processor takes to wake up and that the thread takes to
-/// be scheduled: some tens of microseconds where nothing else runs, and more where something does. The timer
-/// slack of the thread (`PR_SET_TIMERSLACK`), which makes a `usleep` of 50 microseconds one of 127, does
-/// not count here. [`measure_margin`](Self::measure_margin) measures it on this thread, and [`set_margin`](Self::set_margin)
-/// takes it off each rest. Each packet that comes during a rest is late by what is left of it, the first of
-/// a flood not at all.
+/// Longer than asked, by the time that an idle processor takes to wake up and the thread to be scheduled: a
+/// rest of 50 microseconds took 66 where nothing else ran on the processor, and takes longer where something
+/// does. The timer slack of the thread (`PR_SET_TIMERSLACK`), which made a `sleep` of 50 one of 116, does
+/// not count here. [`measure_margin`](Self::measure_margin) measures it on this thread, and
+/// [`set_margin`](Self::set_margin) takes it off each rest: then it took 50. `cargo bench --bench rests`
+/// prints the figures of a machine. Each packet that comes during a rest is late by what is left of it, the
+/// first of a flood not at all.
 ///
 /// # Sockets
 ///
