@@ -32,8 +32,8 @@ use crate::sys::{link, sysfs};
 /// They are the interface's, whoever else sets them:
 ///
 /// - One guard serves an interface. A second is refused while it lives, in whatever process: two that
-///   end in another order than they began would restore each other's settings. It is kept from by a lock
-///   (`flock`) that the kernel gives up when the process ends.
+///   end in another order than they began would restore each other's settings. What refuses it is a lock
+///   (`flock`) that the kernel takes back when the process ends.
 /// - What is restored is what was found, even if somebody has set something else since.
 /// - A process that is killed restores nothing: its settings stay, and the next guard finds them.
 /// - A network interface that moves to another network namespace keeps its settings, and the guard
