@@ -2,6 +2,7 @@
 
 mod names;
 mod operation;
+mod remedy;
 mod unsent;
 
 use core::fmt;
@@ -13,7 +14,7 @@ use crate::xdp::{AttachedMode, Untranslatable};
 
 use self::names::write_errno;
 pub use self::operation::Operation;
-use self::operation::remedy;
+use self::remedy::remedy;
 pub use self::unsent::Unsent;
 
 /// Why an operation failed.

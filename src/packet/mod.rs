@@ -69,7 +69,9 @@ pub use self::tx_frame::TxFrame;
 pub use self::vnet::{Segmentation, VnetHeader};
 pub use self::walk::{Packets, Position};
 pub use crate::abi::packet::{BlockStatus, PacketStatus};
+pub use crate::gather::Gather;
 pub use crate::handoff::Slots;
 pub use crate::interface::{Interface, LinkState, Queues};
+pub use crate::link_watch::LinkWatch;
 #[cfg(feature = "alloc")]
 pub use crate::sys::Owner;

@@ -16,6 +16,7 @@ mod ring;
 pub(crate) mod rtnetlink;
 mod scratch;
 mod sockopt;
+pub(crate) mod sysfs;
 pub(crate) mod timestamp;
 mod version;
 mod xdp;
@@ -27,7 +28,7 @@ pub(crate) use fanout::{
 pub(crate) use filter::{attach_ebpf, attach_filter, detach_filter, lock_filter, wait_for_readers};
 pub(crate) use index_ring::MappedIndices;
 pub(crate) use mapping::Mapping;
-pub(crate) use namespace::open_in;
+pub(crate) use namespace::{open_in, run_in};
 pub(crate) use packet::{bind, bound_interface, duplicate, open, send_ring, send_ring_at};
 pub(crate) use pages::{PageKind, Pages};
 #[cfg(feature = "alloc")]

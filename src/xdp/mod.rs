@@ -36,6 +36,7 @@ mod fragments;
 #[allow(unsafe_code)]
 mod frame;
 mod geometry;
+mod interface_gather;
 mod metadata;
 mod occupant;
 mod pool;
@@ -67,6 +68,7 @@ pub use self::fill::{FillBatch, FillRing};
 pub use self::fragments::Fragments;
 pub use self::frame::{Frame, Refusal, Refused};
 pub use self::geometry::UmemGeometry;
+pub use self::interface_gather::InterfaceGather;
 pub use self::metadata::TxRequest;
 pub use self::occupant::{AttachedMode, Occupant};
 pub use self::pool::Pool;
@@ -84,9 +86,12 @@ pub use self::umem::{HugePages, Locking, Umem};
 pub use self::xskmap::Xskmap;
 pub use crate::chunks::Census;
 use crate::error::{Error, Operation};
+pub use crate::gather::Gather;
 pub use crate::interface::{Interface, LinkState, Queues};
+pub use crate::link_watch::LinkWatch;
 pub use crate::ring::RingSize;
 use crate::sys::bpf;
+
 /// What the kernel tells of an object; EINVAL is what it says of descriptors of other kinds.
 fn known<T>(told: Result<Option<T>, Errno>) -> Result<Option<T>, Error> {
     match told {
