@@ -44,6 +44,11 @@ impl<T: Entry> HeapRing<T> {
         }
     }
 
+    #[allow(dead_code, reason = "asked by the kernel's side")]
+    pub(crate) fn size(&self) -> RingSize {
+        self.size
+    }
+
     pub(crate) fn words(&self) -> &Words {
         // SAFETY: leaked by `new`, freed when `self` is dropped.
         unsafe { self.words.as_ref() }
