@@ -114,6 +114,15 @@ fn of_a_corrupt_ring_nothing_is_handed_out_any_more() {
     }
 }
 
+/// Sets the flag when it is dropped.
+struct OnDrop<'f>(&'f AtomicBool);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// The other side's word changes between any two instructions of ours: no more than the ring has is ever
 /// handed out, and nothing waits for a word to be sane.
 #[test]
@@ -143,6 +152,8 @@ fn words_that_another_thread_changes_stay_within_the_ring() {
                 changes.fetch_add(1, Ordering::Relaxed);
             }
         });
+        // However this thread ends, the other must, or nobody hears of it.
+        let _end = OnDrop(&ends);
         let (mut consumer, mut producer) = (filled.consumer(), emptied.producer());
         // The changes go on until each was seen.
         while changes.load(Ordering::Relaxed) < CHANGES || read == 0 || written == 0 || latched == 0
@@ -174,6 +185,5 @@ fn words_that_another_thread_changes_stay_within_the_ring() {
                 latched += 1;
             }
         }
-        ends.store(true, Ordering::Relaxed);
     });
 }
