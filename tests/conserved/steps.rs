@@ -17,8 +17,8 @@ pub(crate) const HONEST: &[(u32, Act)] = &[
 const PROGRAM: &[(u32, Step)] = &[
     (4, Step::Take),
     (2, Step::Give),
-    (1, Step::Split),
-    (1, Step::Append),
+    (3, Step::Split),
+    (3, Step::Append),
     (1, Step::TakeBack),
     (1, Step::DropList),
     (1, Step::DropChunk),
