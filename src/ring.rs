@@ -22,6 +22,7 @@
 //! 3. What is cached of the other side's word was loaded with Acquire, and lies at most the ring's size
 //!    away from ours: another value is not used, but latched as corrupt.
 //! 4. A slot is an index without its upper bits: it lies in the ring whatever the words hold.
+//! 5. A consumer hands out once what the other side filled once, whatever becomes of the batch.
 
 mod consumer;
 mod producer;
@@ -108,7 +109,7 @@ impl RingSize {
 struct Side<T> {
     memory: Indices<T>,
     size: RingSize,
-    /// Our word, which nobody else writes.
+    /// Our word, which nobody else writes; of a consumer, the end of what it has handed out.
     own: u32,
     /// The other side's word when we last looked.
     other: u32,

@@ -5,7 +5,11 @@ use crate::sync::{Indices, Ordering};
 
 /// The side of a ring that reads slots.
 #[derive(Debug)]
-pub struct Consumer<T>(Side<T>);
+pub struct Consumer<T> {
+    side: Side<T>,
+    /// Our word as the memory has it.
+    given_back: u32,
+}
 
 impl<T: Entry> Consumer<T> {
     /// The consumer of a ring, which goes on where the ring's words stand.
@@ -19,13 +23,16 @@ impl<T: Entry> Consumer<T> {
         // Relaxed: the word is ours.
         // SAFETY: the memory is there (the caller's promise).
         let own = unsafe { memory.consumer() }.load(Ordering::Relaxed);
-        Self(Side {
-            memory,
-            size,
-            own,
-            other: own,
-            corrupt: false,
-        })
+        Self {
+            side: Side {
+                memory,
+                size,
+                own,
+                other: own,
+                corrupt: false,
+            },
+            given_back: own,
+        }
     }
 
     /// Loads how far the other side has filled.
@@ -38,27 +45,31 @@ impl<T: Entry> Consumer<T> {
         side.see(producer, producer.wrapping_sub(side.own));
     }
 
-    /// Slots that were filled when the other side was last looked at.
+    /// Slots that were filled when the other side was last looked at; none in a corrupt ring.
     #[inline(always)]
     fn known_filled(side: &Side<T>) -> u32 {
+        if side.corrupt {
+            return 0;
+        }
         side.other.wrapping_sub(side.own)
     }
 
-    /// How many slots are filled. Loads the other side's word.
+    /// How many slots are filled; 0 in a corrupt ring. Loads the other side's word.
     #[must_use]
     pub fn filled(&mut self) -> u32 {
-        Self::look(&mut self.0);
-        Self::known_filled(&self.0)
+        Self::look(&mut self.side);
+        Self::known_filled(&self.side)
     }
 
-    /// Whether a slot is filled, without taking note of it.
+    /// Whether a slot is filled, without taking note of it; or a [batch](Self::batch) has to give back what
+    /// a forgotten one held.
     #[inline]
     #[must_use]
     pub fn is_ready(&self) -> bool {
         // Relaxed: only asks; the batch that follows reads the slots.
         // SAFETY: the memory outlives the consumer (`new`).
-        let producer = unsafe { self.0.memory.producer() }.load(Ordering::Relaxed);
-        producer != self.0.own && !self.0.corrupt
+        let producer = unsafe { self.side.memory.producer() }.load(Ordering::Relaxed);
+        producer != self.given_back && !self.side.corrupt
     }
 
     /// Takes up to `max` filled slots, to be read and given back together when the batch is dropped.
@@ -66,45 +77,45 @@ impl<T: Entry> Consumer<T> {
     /// The other side's word is loaded only where no filled slot is known.
     #[inline]
     pub fn batch(&mut self, max: u32) -> ConsumerBatch<'_, T> {
-        let side = &mut self.0;
+        let side = &mut self.side;
         if side.other == side.own {
             Self::look(side);
         }
-        let filled = if side.corrupt {
-            0
-        } else {
-            Self::known_filled(side)
-        };
+        let next = side.own;
+        let end = next.wrapping_add(Self::known_filled(side).min(max));
+        // They count as handed out from here on (invariant 5): whoever forgets the batch loses them.
+        side.own = end;
         ConsumerBatch {
             size: side.size,
-            next: side.own,
-            end: side.own.wrapping_add(filled.min(max)),
-            side,
+            next,
+            end,
+            consumer: self,
         }
     }
 
     /// The number of slots.
     #[must_use]
     pub fn size(&self) -> RingSize {
-        self.0.size
+        self.side.size
     }
 
     /// Whether the other side's word held what no ring can hold: nothing more is handed out.
     #[must_use]
     pub fn is_corrupt(&self) -> bool {
-        self.0.corrupt
+        self.side.corrupt
     }
 }
 
 /// Filled slots, in order; dropping gives back those that were read.
 ///
-/// Forgetting it is safe, and gives none back: they come again.
+/// Forgetting it loses its entries, those that were not read as well: none comes a second time. Their
+/// slots go back with the next batch.
 #[derive(Debug)]
 pub struct ConsumerBatch<'c, T: Entry> {
     size: RingSize,
     next: u32,
     end: u32,
-    side: &'c mut Side<T>,
+    consumer: &'c mut Consumer<T>,
 }
 
 impl<T: Entry> ConsumerBatch<'_, T> {
@@ -118,7 +129,8 @@ impl<T: Entry> ConsumerBatch<'_, T> {
         // SAFETY: a slot of the ring (invariant 4) between our word and the other side's: it is ours
         // (invariant 1), and the memory outlives the consumer that `self` borrows.
         Some(unsafe {
-            self.side
+            self.consumer
+                .side
                 .memory
                 .read(self.size.slot(self.next.wrapping_add(distance)))
         })
@@ -134,17 +146,26 @@ impl<T: Entry> ConsumerBatch<'_, T> {
     /// Leaves all but the next `max` entries for a later batch.
     #[inline]
     pub fn limit(&mut self, max: u32) {
-        self.end = self.next.wrapping_add(self.remaining().min(max));
+        self.set_end(self.remaining().min(max));
     }
 
     /// Has the batch go on to up to `max` entries from the next one on, as far as slots are known to be
     /// filled.
     #[inline]
     pub fn extend(&mut self, max: u32) {
-        let filled = self.side.other.wrapping_sub(self.next);
-        self.end = self
-            .next
-            .wrapping_add(filled.min(max).max(self.remaining()));
+        let side = &self.consumer.side;
+        if side.corrupt {
+            return;
+        }
+        let filled = side.other.wrapping_sub(self.next);
+        self.set_end(filled.min(max).max(self.remaining()));
+    }
+
+    /// The batch ends `remaining` entries from here: up to there they count as handed out.
+    #[inline(always)]
+    fn set_end(&mut self, remaining: u32) {
+        self.end = self.next.wrapping_add(remaining);
+        self.consumer.side.own = self.end;
     }
 }
 
@@ -170,13 +191,15 @@ impl<T: Entry> ExactSizeIterator for ConsumerBatch<'_, T> {}
 impl<T: Entry> Drop for ConsumerBatch<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if self.next == self.side.own {
+        let Consumer { side, given_back } = &mut *self.consumer;
+        side.own = self.next;
+        if self.next == *given_back {
             return;
         }
-        self.side.own = self.next;
+        *given_back = self.next;
         // Release: pairs with the kernel's load of the consumer word and the control dependency behind it;
         // our reads of the slots come before its next writes to them.
         // SAFETY: the memory outlives the consumer that `self` borrows.
-        unsafe { self.side.memory.consumer() }.store(self.next, Ordering::Release);
+        unsafe { side.memory.consumer() }.store(self.next, Ordering::Release);
     }
 }
