@@ -251,7 +251,7 @@ impl Link {
         message
     }
 
-    fn must_be_ours(&self) -> Result<(), LabError> {
+    pub(crate) fn must_be_ours(&self) -> Result<(), LabError> {
         if self.home.namespace.is_ours() {
             Ok(())
         } else {
