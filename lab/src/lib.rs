@@ -20,6 +20,7 @@
 //! - [`enter()`] moves the process to a namespace of its own; [`Namespace`] makes more of them.
 //! - [`VethPair`] is a cable with an interface at each end, a [`Link`], whose own [`Counters`]
 //!   judge every claim.
+//! - [`Tap`] is an interface that this process feeds, as a virtual machine does.
 //! - [`Injector`] sends and [`Witness`] receives without rings; [`frame`] makes what they exchange.
 //! - [`suite`](mod@suite) is the harness of test files, [`procfs`] what a process holds and spends.
 //!
@@ -52,6 +53,7 @@ mod raw;
 mod rtnl;
 pub mod suite;
 mod sysfs;
+mod tap;
 mod veth;
 mod witness;
 mod xdp;
@@ -70,6 +72,7 @@ pub use napi::Napi;
 pub use offload::{Offload, State as OffloadState};
 pub use option::{option, set_option};
 pub use queue::{QueueCounters, TokenBucket};
+pub use tap::Tap;
 pub use veth::{VethOptions, VethPair};
 pub use witness::{PacketType, Seen, Sees, Witness};
 pub use xdp::{XdpAttachment, XdpMode};

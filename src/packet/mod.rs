@@ -39,6 +39,7 @@ mod statistics;
 mod transmitter;
 mod tx;
 mod tx_frame;
+mod unwritten;
 mod vnet;
 mod vnet_received;
 mod walk;
