@@ -1,5 +1,8 @@
 //! What can go wrong: what was tried, what the kernel answered, and what helps.
 
+mod names;
+mod operation;
+mod remedy;
 mod unsent;
 
 use core::fmt;
@@ -7,7 +10,11 @@ use core::fmt;
 use rustix::io::Errno;
 
 use crate::geometry::InvalidGeometry;
+use crate::xdp::{AttachedMode, Untranslatable};
 
+use self::names::write_errno;
+pub use self::operation::Operation;
+use self::remedy::remedy;
 pub use self::unsent::Unsent;
 
 /// Why an operation failed.
@@ -58,6 +65,24 @@ pub enum Error {
         /// Why the kernel stopped.
         why: Unsent,
     },
+    /// Another AF_XDP socket has the queue. The kernel lets go of a closed one's some 25 ms later; a mapping that
+    /// was left, or a child process, keeps it for ever.
+    QueueBusy {
+        /// The interface's index.
+        interface: u32,
+        /// The queue.
+        queue: u32,
+    },
+    /// The pool belongs to another UMEM than the ring.
+    ForeignPool,
+    /// The UMEM has no room for what a transmission is asked to do.
+    NoTxMetadata,
+    /// The UMEM has as many sockets as it can have: 84, with those that were dropped without being closed.
+    TooManySockets,
+    /// The descriptor is not that of an AF_XDP socket.
+    NotXdpSocket,
+    /// The thread is in another network namespace than the socket was opened in.
+    OtherNamespace,
     /// A frame has fewer bytes than were to be sent from it.
     FrameTooSmall {
         /// The bytes that it has for a packet.
@@ -65,99 +90,25 @@ pub enum Error {
         /// Where the bytes to be sent would end.
         len: u64,
     },
-}
-
-/// What was tried when the kernel refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Operation {
-    /// `socket(AF_PACKET, SOCK_RAW or SOCK_DGRAM, 0)`.
-    OpenSocket,
-    /// `open("/proc/thread-self/ns/net")`, or `setns` with it or with the namespace to enter. The thread
-    /// has stayed where it was.
-    EnterNamespace,
-    /// `setns` back. **The thread has stayed in the other network namespace**, and no socket is open.
-    LeaveNamespace,
-    /// `setsockopt(PACKET_VERSION)`.
-    SetVersion,
-    /// `getsockopt(PACKET_HDRLEN)`.
-    ReadHeaderLength,
-    /// `setsockopt(PACKET_RESERVE)`.
-    SetReserve,
-    /// `setsockopt(PACKET_IGNORE_OUTGOING)`.
-    IgnoreOutgoing,
-    /// `setsockopt(PACKET_TIMESTAMP)`.
-    SetTimestamp,
-    /// `setsockopt(SO_TIMESTAMPING)`.
-    SetTimestamping,
-    /// `setsockopt(PACKET_ORIGDEV)`.
-    SetOrigdev,
-    /// `setsockopt(SO_ATTACH_FILTER)`.
-    AttachFilter,
-    /// `setsockopt(SO_ATTACH_BPF)`.
-    AttachEbpf,
-    /// `setsockopt(SO_DETACH_FILTER)`.
-    DetachFilter,
-    /// `setsockopt(SO_LOCK_FILTER)`.
-    LockFilter,
-    /// `membarrier(MEMBARRIER_CMD_GLOBAL)`, once the new filter was attached.
-    WaitForOldFilter,
-    /// `setsockopt(PACKET_RX_RING)`.
-    SetRing {
-        /// The size of the ring that was asked for.
-        bytes: u64,
-    },
-    /// `mmap` of the ring.
-    MapRing {
-        /// The size of the ring.
-        bytes: u64,
-    },
-    /// `madvise(MADV_DONTFORK)` on the ring.
-    KeepFromChildren,
-    /// `bind` to the interface with this index.
-    Bind {
+    /// Another XDP program is attached to the interface.
+    Occupied {
         /// The interface's index.
         interface: u32,
+        /// The kernel's answer: EBUSY, or EEXIST where the other runs in another mode.
+        errno: Errno,
+        /// The other program's number; [`AttachError`](crate::xdp::AttachError) has its name too.
+        program: u32,
+        /// Where it runs.
+        mode: AttachedMode,
     },
-    /// `setsockopt(PACKET_ADD_MEMBERSHIP)`.
-    AddMembership,
-    /// `fcntl(F_DUPFD_CLOEXEC)` of the socket.
-    DuplicateDescriptor,
-    /// `getsockopt(PACKET_IGNORE_OUTGOING)` and `setsockopt(PACKET_FANOUT)`.
-    JoinFanout,
-    /// `getsockopt(PACKET_FANOUT)`.
-    ReadFanout,
-    /// `setsockopt(PACKET_FANOUT_DATA)`.
-    SetFanoutProgram,
-    /// `getsockopt(PACKET_ROLLOVER_STATS)`.
-    ReadRolloverStatistics,
-    /// `getsockopt(PACKET_STATISTICS)`.
-    ReadStatistics,
-    /// `getsockopt(SO_ERROR)`, `getsockname`, `ioctl(SIOCGIFNAME)` or `ioctl(SIOCGIFFLAGS)`.
-    ReadLink,
-    /// `ppoll`.
-    Wait,
-    /// `socket(AF_UNIX)` and `ioctl(SIOCGIFINDEX)`.
-    FindInterface,
-    /// `ioctl` with SIOCGIFNAME, SIOCGIFMTU, SIOCGIFFLAGS, SIOCGIFHWADDR or SIOCETHTOOL.
-    ReadInterface,
-    /// `setsockopt(PACKET_TX_RING)`.
-    SetTxRing {
-        /// The size of the ring that was asked for.
-        bytes: u64,
-    },
-    /// `setsockopt(PACKET_LOSS)`.
-    SetLoss,
-    /// `setsockopt(PACKET_TX_HAS_OFF)`.
-    SetTxHasOff,
-    /// `setsockopt(PACKET_VNET_HDR)`.
-    SetVnetHeader,
-    /// `setsockopt(SO_TXTIME)`.
-    SetTransmitTimes,
-    /// `setsockopt(PACKET_QDISC_BYPASS)`.
-    BypassQdisc,
-    /// `sendto`, or `sendmsg`, without bytes of its own: send what the ring holds.
-    Kick,
+    /// The filter cannot run in XDP.
+    Untranslatable(Untranslatable),
+    /// The descriptor is that of no XSKMAP.
+    NotXskmap,
+    /// The descriptor is that of no XDP program.
+    NotXdpProgram,
+    /// The descriptor is that of no link of an XDP program.
+    NotXdpLink,
 }
 
 impl Error {
@@ -178,147 +129,9 @@ impl Error {
         match self {
             Self::System { errno, .. } => Some(*errno),
             Self::Unsent { why, .. } => Some(why.errno()),
+            Self::Occupied { errno, .. } => Some(*errno),
             _ => None,
         }
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OpenSocket => f.write_str("socket(AF_PACKET)"),
-            Self::EnterNamespace => f.write_str("entering the network namespace"),
-            Self::LeaveNamespace => f.write_str("leaving the network namespace again"),
-            Self::SetVersion => f.write_str("setsockopt(PACKET_VERSION)"),
-            Self::ReadHeaderLength => f.write_str("getsockopt(PACKET_HDRLEN)"),
-            Self::SetOrigdev => f.write_str("setsockopt(PACKET_ORIGDEV)"),
-            Self::SetReserve => f.write_str("setsockopt(PACKET_RESERVE)"),
-            Self::IgnoreOutgoing => f.write_str("setsockopt(PACKET_IGNORE_OUTGOING)"),
-            Self::SetTimestamp => f.write_str("setsockopt(PACKET_TIMESTAMP)"),
-            Self::SetTimestamping => f.write_str("setsockopt(SO_TIMESTAMPING)"),
-            Self::AttachFilter => f.write_str("setsockopt(SO_ATTACH_FILTER)"),
-            Self::AttachEbpf => f.write_str("setsockopt(SO_ATTACH_BPF)"),
-            Self::DetachFilter => f.write_str("setsockopt(SO_DETACH_FILTER)"),
-            Self::LockFilter => f.write_str("setsockopt(SO_LOCK_FILTER)"),
-            Self::WaitForOldFilter => f.write_str("membarrier(MEMBARRIER_CMD_GLOBAL)"),
-            Self::SetRing { bytes } => write!(f, "setsockopt(PACKET_RX_RING) of {bytes} bytes"),
-            Self::MapRing { bytes } => write!(f, "mmap of a ring of {bytes} bytes"),
-            Self::KeepFromChildren => f.write_str("madvise(MADV_DONTFORK)"),
-            Self::Bind { interface } => write!(f, "bind to interface {interface}"),
-            Self::AddMembership => f.write_str("setsockopt(PACKET_ADD_MEMBERSHIP)"),
-            Self::DuplicateDescriptor => f.write_str("fcntl(F_DUPFD_CLOEXEC)"),
-            Self::JoinFanout => f.write_str("setsockopt(PACKET_FANOUT)"),
-            Self::ReadFanout => f.write_str("getsockopt(PACKET_FANOUT)"),
-            Self::SetFanoutProgram => f.write_str("setsockopt(PACKET_FANOUT_DATA)"),
-            Self::ReadRolloverStatistics => f.write_str("getsockopt(PACKET_ROLLOVER_STATS)"),
-            Self::ReadStatistics => f.write_str("getsockopt(PACKET_STATISTICS)"),
-            Self::ReadLink => f.write_str("reading the link state"),
-            Self::Wait => f.write_str("ppoll"),
-            Self::FindInterface => f.write_str("looking the interface up"),
-            Self::ReadInterface => f.write_str("asking about the interface"),
-            Self::SetTxRing { bytes } => write!(f, "setsockopt(PACKET_TX_RING) of {bytes} bytes"),
-            Self::SetLoss => f.write_str("setsockopt(PACKET_LOSS)"),
-            Self::SetTxHasOff => f.write_str("setsockopt(PACKET_TX_HAS_OFF)"),
-            Self::SetVnetHeader => f.write_str("setsockopt(PACKET_VNET_HDR)"),
-            Self::SetTransmitTimes => f.write_str("setsockopt(SO_TXTIME)"),
-            Self::BypassQdisc => f.write_str("setsockopt(PACKET_QDISC_BYPASS)"),
-            Self::Kick => f.write_str("sendto"),
-        }
-    }
-}
-
-/// What helps against `errno` here; empty where nothing general does.
-fn remedy(operation: Operation, errno: Errno) -> &'static str {
-    match (operation, errno) {
-        (Operation::OpenSocket, Errno::PERM | Errno::ACCESS) => {
-            "; packet sockets need CAP_NET_RAW: run as root, or `sudo setcap cap_net_raw=ep PROGRAM`, \
-             or enter a user and network namespace of your own"
-        }
-        (Operation::OpenSocket, Errno::AFNOSUPPORT) => "; the kernel lacks CONFIG_PACKET",
-        (Operation::EnterNamespace, Errno::PERM) => {
-            "; it takes CAP_SYS_ADMIN here, in the namespace to enter and for the way back"
-        }
-        (Operation::EnterNamespace, Errno::INVAL) => "; it is no network namespace",
-        (Operation::LeaveNamespace, _) => "; this thread has stayed in it",
-        (Operation::SetVersion, Errno::INVAL) => "; TPACKET_V3 needs Linux 3.2",
-        (Operation::IgnoreOutgoing, Errno::NOPROTOOPT) => "; it needs Linux 4.20",
-        (Operation::SetTxRing { .. }, Errno::INVAL) => {
-            "; TPACKET_V3 transmit rings need Linux 4.11"
-        }
-        (Operation::SetRing { .. } | Operation::SetTxRing { .. }, Errno::NOMEM) => {
-            "; the kernel has no such memory in blocks of this size: ask for smaller blocks or fewer"
-        }
-        (Operation::MapRing { .. }, Errno::NOMEM | Errno::AGAIN) => {
-            "; the address space, or RLIMIT_AS, is too small for the ring"
-        }
-        (
-            Operation::AttachFilter | Operation::AttachEbpf | Operation::DetachFilter,
-            Errno::PERM,
-        ) => "; the socket's filter is locked",
-        (Operation::AttachEbpf, Errno::INVAL) => {
-            "; the descriptor is that of no eBPF program for sockets"
-        }
-        (Operation::WaitForOldFilter, Errno::INVAL | Errno::NOSYS) => {
-            "; it needs Linux 4.3, and no processor set apart with nohz_full"
-        }
-        (Operation::AttachFilter, Errno::INVAL) => "; the kernel's checker refuses the program",
-        (Operation::AttachFilter, Errno::NOMEM) => {
-            "; the program is larger than net.core.optmem_max allows"
-        }
-        (Operation::Bind { .. } | Operation::AddMembership, Errno::NODEV) => {
-            "; no such interface here"
-        }
-        (Operation::JoinFanout, Errno::INVAL) => {
-            "; the members of a group have one mode, one set of flags (ignore_outgoing is one), one \
-             interface and one protocol, and none names another maximum than the first; before Linux \
-             6.13 the interface must be up; newer modes and the maximum need newer kernels"
-        }
-        (Operation::JoinFanout, Errno::NOSPC) => "; the group has as many members as it may have",
-        (Operation::JoinFanout, Errno::NOMEM) => "; there is no memory, or no group id is free",
-        (Operation::SetFanoutProgram, Errno::INVAL) => {
-            "; the group's mode takes no such program, or the kernel's checker refuses it"
-        }
-        (Operation::SetFanoutProgram, Errno::PERM) => "; the socket's filter is locked",
-        (Operation::ReadRolloverStatistics, Errno::INVAL) => "; the group does not roll over",
-        (Operation::ReadInterface, Errno::OPNOTSUPP) => "; its driver does not tell",
-        _ => "",
-    }
-}
-
-/// The names of the error numbers that these system calls are known to return.
-fn name(errno: Errno) -> Option<&'static str> {
-    Some(match errno {
-        Errno::PERM => "EPERM",
-        Errno::ACCESS => "EACCES",
-        Errno::INTR => "EINTR",
-        Errno::NOENT => "ENOENT",
-        Errno::NODEV => "ENODEV",
-        Errno::NXIO => "ENXIO",
-        Errno::NOMEM => "ENOMEM",
-        Errno::NOSPC => "ENOSPC",
-        Errno::NOBUFS => "ENOBUFS",
-        Errno::AGAIN => "EAGAIN",
-        Errno::BUSY => "EBUSY",
-        Errno::INVAL => "EINVAL",
-        Errno::MFILE => "EMFILE",
-        Errno::NFILE => "ENFILE",
-        Errno::NETDOWN => "ENETDOWN",
-        Errno::NOPROTOOPT => "ENOPROTOOPT",
-        Errno::AFNOSUPPORT => "EAFNOSUPPORT",
-        Errno::OPNOTSUPP => "EOPNOTSUPP",
-        Errno::BADF => "EBADF",
-        Errno::MSGSIZE => "EMSGSIZE",
-        Errno::FAULT => "EFAULT",
-        Errno::NOSYS => "ENOSYS",
-        Errno::ADDRNOTAVAIL => "EADDRNOTAVAIL",
-        _ => return None,
-    })
-}
-
-fn write_errno(f: &mut fmt::Formatter<'_>, errno: Errno) -> fmt::Result {
-    match name(errno) {
-        Some(name) => f.write_str(name),
-        None => write!(f, "error {}", errno.raw_os_error()),
     }
 }
 
@@ -361,9 +174,39 @@ impl fmt::Display for Error {
                 write_errno(f, why.errno())?;
                 write!(f, "; {}", why.sentence())
             }
+            Self::QueueBusy { interface, queue } => write!(
+                f,
+                "queue {queue} of interface {interface} has another AF_XDP socket; the kernel lets go of a closed \
+                 one a little later: try until a deadline"
+            ),
+            Self::ForeignPool => f.write_str("the pool belongs to another UMEM than the ring"),
+            Self::NoTxMetadata => {
+                f.write_str("the UMEM has no room for transmit metadata: ask for it in its geometry")
+            }
+            Self::TooManySockets => f.write_str(
+                "the UMEM has as many sockets as it can have: close and reclaim sockets, do not drop them",
+            ),
+            Self::NotXdpSocket => f.write_str("the descriptor is not that of an AF_XDP socket"),
+            Self::OtherNamespace => f.write_str(
+                "the thread is in another network namespace than the socket was opened in",
+            ),
             Self::FrameTooSmall { room, len } => {
                 write!(f, "a frame has room for {room} bytes, not for {len}")
             }
+            Self::Occupied {
+                interface,
+                errno,
+                program,
+                mode,
+            } => {
+                write!(f, "bpf(BPF_LINK_CREATE) on interface {interface}: ")?;
+                write_errno(f, errno)?;
+                write!(f, "; program {program} is attached to it, {mode}")
+            }
+            Self::Untranslatable(why) => why.fmt(f),
+            Self::NotXskmap => f.write_str("the descriptor is that of no XSKMAP"),
+            Self::NotXdpProgram => f.write_str("the descriptor is that of no XDP program"),
+            Self::NotXdpLink => f.write_str("the descriptor is that of no link of an XDP program"),
         }
     }
 }
@@ -380,6 +223,12 @@ impl core::error::Error for Error {}
 impl From<InvalidGeometry> for Error {
     fn from(why: InvalidGeometry) -> Self {
         Self::Geometry(why)
+    }
+}
+
+impl From<Untranslatable> for Error {
+    fn from(why: Untranslatable) -> Self {
+        Self::Untranslatable(why)
     }
 }
 

@@ -9,16 +9,26 @@ extern crate alloc;
 mod abi;
 #[cfg(not(loom))]
 pub mod bpf;
+#[allow(unsafe_code)]
+pub mod chunks;
 #[cfg(not(loom))]
 mod error;
+#[cfg(not(loom))]
+mod gather;
 #[cfg(not(loom))]
 mod geometry;
 #[allow(unsafe_code)]
 pub mod handoff;
 #[cfg(not(loom))]
+mod interface;
+#[cfg(not(loom))]
 pub mod lifecycle;
 #[cfg(not(loom))]
+mod link_watch;
+#[cfg(not(loom))]
 pub mod packet;
+#[allow(unsafe_code)]
+pub mod ring;
 #[allow(unsafe_code)]
 pub mod sync;
 #[cfg(not(loom))]
@@ -26,6 +36,8 @@ pub mod sync;
 mod sys;
 #[cfg(not(loom))]
 mod wait;
+#[cfg(not(loom))]
+pub mod xdp;
 
 #[cfg(not(loom))]
 pub use self::error::{Error, Operation, Unsent};

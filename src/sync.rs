@@ -12,15 +12,27 @@
 //! apart from the words only their present owner touches the bytes. What is lent never covers the
 //! four bytes of a word: it begins behind it.
 
+#[cfg(not(loom))]
+pub use self::index::Indices;
 #[cfg(loom)]
-pub use self::model::{Lent, LentMut, Memory};
+pub use self::model::{Indices, Lent, LentMut, Memory, Table};
 #[cfg(not(loom))]
 pub use self::native::{Layout, Lent, LentMut, Memory};
+#[cfg(not(loom))]
+pub use self::table::Table;
+
+#[cfg(loom)]
+pub(crate) use self::model::SLOT_WORDS;
+#[cfg(not(loom))]
+pub(crate) use self::table::SLOT_WORDS;
 
 #[cfg(not(loom))]
-pub use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+pub use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 #[cfg(loom)]
-pub use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+pub use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
+
+/// What a slot of an index ring holds: integers alone, without padding.
+pub trait Entry: Copy + Default {}
 
 #[cfg(all(feature = "alloc", not(loom)))]
 pub(crate) use alloc::sync::Arc;
@@ -33,20 +45,30 @@ pub(crate) use loom::sync::Arc;
 #[cfg(not(loom))]
 #[inline(always)]
 pub(crate) fn prefetch(bytes: &[u8], offset: usize) {
+    prefetch_at(bytes.as_ptr().wrapping_add(offset));
+}
+
+/// Asks the processor to load the cache line at an address, whatever lies there.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) fn prefetch_at(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let address = bytes.as_ptr().wrapping_add(offset);
         // SAFETY: PREFETCHT0 reads nothing that the program can see and raises no fault, whatever
         // the address; SSE is part of x86-64.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (bytes, offset);
+    let _ = address;
 }
 
+#[cfg(not(loom))]
+mod index;
 #[cfg(loom)]
 mod model;
+#[cfg(not(loom))]
+mod table;
 
 #[cfg(not(loom))]
 mod native {

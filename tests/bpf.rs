@@ -11,7 +11,7 @@ use core::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use filter::judge::Judge;
-use filter::programs::{self, damaged, instruction, nearly_valid, packet, shown};
+use filter::programs::{self, damaged, instruction, name, nearly_valid, packet, shown};
 use packet_ring::bpf::{
     Ancillary, Context, Instruction, InvalidProgram, MAX_INSTRUCTIONS, Program, Size, Source,
     Statement, assemble,
@@ -188,17 +188,6 @@ fn each_rule_is_named_with_its_place() {
     assert!(text.starts_with("instruction 0: "), "{text}");
     let endless = assemble([S::Tax, S::Txa]);
     assert_eq!(Program::new(&endless).err(), Some(Why::NoReturn { at: 1 }));
-}
-
-/// A statement's name, as it is written.
-fn name(statement: Statement) -> String {
-    let text = format!("{statement:?}");
-    let short = match statement {
-        Statement::LdAd(_) => text.trim_end_matches(')').replace('(', " "),
-        _ => text.split('(').next().unwrap_or_default().to_owned(),
-    };
-    let by_x = text.contains("(X");
-    if by_x { short + " X" } else { short }
 }
 
 /// Thousands of pairs of a program and a packet, each judged by both; every form of every statement is

@@ -4,8 +4,8 @@ use core::net::Ipv4Addr;
 use std::sync::Arc;
 
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use rustix::fd::AsRawFd;
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage, LinkXdp};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 
 use crate::counters::Counters;
@@ -53,6 +53,10 @@ pub struct LinkFacts {
     pub tx_queues: u32,
     /// Receive queues.
     pub rx_queues: u32,
+    /// The id of the XDP program that runs in the driver, if one does.
+    pub native_xdp: Option<u32>,
+    /// The id of the XDP program that runs in the network stack, if one does.
+    pub generic_xdp: Option<u32>,
     /// The interface's own counters.
     pub counters: Counters,
 }
@@ -106,12 +110,17 @@ impl Link {
     /// [`LabError::NoSuchInterface`] when it is gone.
     #[doc(alias = "RTM_GETLINK")]
     pub fn facts(&self) -> Result<LinkFacts, LabError> {
+        self.answer().map(|answer| facts_of(&answer))
+    }
+
+    /// All that the kernel says of it.
+    pub(crate) fn answer(&self) -> Result<LinkMessage, LabError> {
         let request = self.message([]);
         match self.home.rtnl.get(
             "ask for the interface",
             RouteNetlinkMessage::GetLink(request),
         ) {
-            Ok(RouteNetlinkMessage::NewLink(answer)) => Ok(facts_of(&answer)),
+            Ok(RouteNetlinkMessage::NewLink(answer)) => Ok(answer),
             Ok(other) => Err(LabError::Unreadable(format!("{other:?}"))),
             Err(error) => Err(self.named_error(error)),
         }
@@ -229,7 +238,7 @@ impl Link {
         )
     }
 
-    fn change(&self, doing: &'static str, message: LinkMessage) -> Result<(), LabError> {
+    pub(crate) fn change(&self, doing: &'static str, message: LinkMessage) -> Result<(), LabError> {
         self.must_be_ours()?;
         let request = RouteNetlinkMessage::SetLink(message);
         self.home
@@ -249,6 +258,11 @@ impl Link {
             .push(LinkAttribute::IfName(self.name.clone()));
         message.attributes.extend(attributes);
         message
+    }
+
+    /// A socket in the interface's namespace.
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        self.home.rtnl.as_fd()
     }
 
     pub(crate) fn must_be_ours(&self) -> Result<(), LabError> {
@@ -277,6 +291,8 @@ fn facts_of(answer: &LinkMessage) -> LinkFacts {
         all_multicast: 0,
         tx_queues: 0,
         rx_queues: 0,
+        native_xdp: None,
+        generic_xdp: None,
         counters: Counters::default(),
     };
     for attribute in &answer.attributes {
@@ -289,6 +305,15 @@ fn facts_of(answer: &LinkMessage) -> LinkFacts {
             LinkAttribute::AllMulticast(count) => facts.all_multicast = *count,
             LinkAttribute::NumTxQueues(count) => facts.tx_queues = *count,
             LinkAttribute::NumRxQueues(count) => facts.rx_queues = *count,
+            LinkAttribute::Xdp(programs) => {
+                for program in programs {
+                    match program {
+                        LinkXdp::DrvProgId(id) => facts.native_xdp = Some(*id),
+                        LinkXdp::SkbProgId(id) => facts.generic_xdp = Some(*id),
+                        _ => {}
+                    }
+                }
+            }
             LinkAttribute::Stats64(stats) => facts.counters = Counters::from(stats),
             _ => {}
         }

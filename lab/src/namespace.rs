@@ -109,9 +109,10 @@ impl AsFd for Namespace {
     }
 }
 
-/// unshare(2) of user and network namespaces only: callers pass no other flag.
+/// unshare(2) of user, network and mount namespaces only: callers pass no other flag.
 pub(crate) fn unshare(flags: UnshareFlags) -> Result<(), Errno> {
-    assert!((UnshareFlags::NEWUSER | UnshareFlags::NEWNET).contains(flags));
+    let namespaces = UnshareFlags::NEWUSER | UnshareFlags::NEWNET | UnshareFlags::NEWNS;
+    assert!(namespaces.contains(flags));
     // SAFETY: the danger is in `UnshareFlags::FILES`, after which threads disagree about file
     // descriptors; the assertion above excludes it.
     unsafe { unshare_unsafe(flags) }

@@ -13,7 +13,18 @@ impl From<Error> for std::io::Error {
             Error::Geometry(_)
             | Error::FilterTooLong
             | Error::SnapLengthNotKept
-            | Error::FrameTooSmall { .. } => ErrorKind::InvalidInput,
+            | Error::FrameTooSmall { .. }
+            | Error::ForeignPool
+            | Error::NoTxMetadata
+            | Error::NotXdpSocket
+            | Error::OtherNamespace => ErrorKind::InvalidInput,
+            Error::QueueBusy { .. } => ErrorKind::ResourceBusy,
+            Error::TooManySockets => ErrorKind::QuotaExceeded,
+            Error::Occupied { errno, .. } => std::io::Error::from(errno).kind(),
+            Error::Untranslatable(_)
+            | Error::NotXskmap
+            | Error::NotXdpProgram
+            | Error::NotXdpLink => ErrorKind::InvalidInput,
             Error::OldPackets { .. } => ErrorKind::TimedOut,
             Error::LinkDown => std::io::Error::from(Errno::NETDOWN).kind(),
             Error::LinkGone | Error::NoSuchInterface => ErrorKind::NotFound,

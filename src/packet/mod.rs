@@ -23,7 +23,6 @@ mod filter;
 mod frame;
 mod frame_geometry;
 mod geometry;
-mod interface;
 mod link;
 mod membership;
 mod options;
@@ -53,7 +52,7 @@ pub use self::fanout::{Fanout, FanoutGroup, FanoutMode, Member, RolloverStatisti
 pub use self::frame::{Frame, Frames};
 pub use self::frame_geometry::FrameGeometry;
 pub use self::geometry::Geometry;
-pub use self::interface::{Interface, LinkState, Queues};
+
 pub use self::membership::{Membership, MembershipGuard};
 pub use self::options::LinkHeader;
 pub use self::receiver::{Ended, Receiver};
@@ -71,6 +70,9 @@ pub use self::tx_frame::TxFrame;
 pub use self::vnet::{Segmentation, VnetHeader};
 pub use self::walk::{Packets, Position};
 pub use crate::abi::packet::{BlockStatus, PacketStatus};
+pub use crate::gather::Gather;
 pub use crate::handoff::Slots;
+pub use crate::interface::{Interface, LinkState, Queues};
+pub use crate::link_watch::LinkWatch;
 #[cfg(feature = "alloc")]
 pub use crate::sys::Owner;

@@ -7,6 +7,13 @@ use loom::cell::{ConstPtr, MutPtr, UnsafeCell};
 
 use super::AtomicU32;
 
+pub use self::index::Indices;
+pub(crate) use self::table::SLOT_WORDS;
+pub use self::table::Table;
+
+mod index;
+mod table;
+
 struct Slot {
     word: AtomicU32,
     bytes: Vec<cell::UnsafeCell<u8>>,

@@ -241,6 +241,17 @@ pub(crate) fn shown(program: &[Instruction]) -> Vec<Instruction> {
     shown
 }
 
+/// A statement's name, as it is written.
+pub(crate) fn name(statement: Statement) -> String {
+    let text = format!("{statement:?}");
+    let short = match statement {
+        Statement::LdAd(_) => text.trim_end_matches(')').replace('(', " "),
+        _ => text.split('(').next().unwrap_or_default().to_owned(),
+    };
+    let by_x = text.contains("(X");
+    if by_x { short + " X" } else { short }
+}
+
 /// A packet: noise, small numbers, or a list of netlink attributes.
 pub(crate) fn packet() -> impl Strategy<Value = Vec<u8>> {
     any::<u64>().prop_map(|seed| {

@@ -67,7 +67,7 @@ impl Interface {
     }
 
     /// The index as the kernel's structures hold it.
-    pub(super) const fn raw(self) -> i32 {
+    pub(crate) const fn raw(self) -> i32 {
         self.0.get().cast_signed()
     }
 

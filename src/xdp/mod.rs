@@ -1,0 +1,109 @@
+//! AF_XDP: rings of descriptors over memory that the program and the kernel share.
+//!
+//! A [`Umem`] is that memory, in chunks. A [`Frame`] is one chunk, owned by the program, with the packet in it; it
+//! goes by value into a [`FillRing`] to be received into, or into a [`TxRing`] to be sent, and comes out of an
+//! [`RxRing`] or a [`CompletionRing`]. A [`Pool`] has the frames that nobody uses. A [`Socket`] is configured,
+//! mapped and bound, in that order and in its type.
+//!
+//! # Programs
+//!
+//! Packets reach a socket by an XDP program on the interface, which redirects those of each queue to the
+//! socket that an [`Xskmap`] has for it. [`Redirect`] says what the program is to do, with a filter of classic
+//! BPF if need be (any expression of tcpdump's); [`Redirect::load`] translates and loads it as a [`Program`];
+//! [`Program::attach`] makes an [`Attachment`], which detaches when it is dropped. Maps, programs and links of
+//! other libraries are taken as descriptors: `from_fd`.
+//!
+//! | | [`AttachMode::Native`] | [`AttachMode::Generic`] | [`AttachMode::Either`] |
+//! |---|---|---|---|
+//! | the driver knows XDP | native | generic | native |
+//! | it does not (loopback, dummy) | EOPNOTSUPP | generic | generic |
+//! | the MTU is too large for one piece (veth: above some 3,500) | ERANGE without [`fragments`](Redirect::fragments) | generic | as native |
+//! | a program is there, in the same mode | [`Error::Occupied`] (EBUSY) | the same | the same |
+//! | one is there, in the other mode | `Occupied` (EEXIST) | the same | by the mode |
+//!
+//! Loading takes CAP_BPF and CAP_NET_ADMIN in the host's user namespace, and CAP_PERFMON for most filters:
+//! `sudo setcap cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon=ep PROGRAM`. Who gets the descriptors from
+//! somebody with these rights needs none of them. bpf_link needs Linux 5.9.
+//!
+//! See the [kernel's document](https://docs.kernel.org/networking/af_xdp.html).
+
+mod attachment;
+mod closed;
+#[allow(unsafe_code)]
+mod completion;
+mod fill;
+mod fragments;
+#[allow(unsafe_code)]
+mod frame;
+mod geometry;
+mod interface_gather;
+mod metadata;
+mod occupant;
+mod pool;
+mod program;
+mod queue;
+mod redirect;
+mod ring_set;
+#[allow(unsafe_code)]
+mod rx;
+mod sibling;
+mod socket;
+mod statistics;
+mod translate;
+mod tx;
+#[allow(unsafe_code)]
+mod umem;
+mod watch;
+mod xskmap;
+
+use core::ffi::CStr;
+
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+
+pub use self::attachment::{AttachError, AttachMode, Attachment};
+pub use self::closed::Closed;
+pub use self::completion::{CompletionBatch, CompletionRing};
+pub use self::fill::{FillBatch, FillRing};
+pub use self::fragments::Fragments;
+pub use self::frame::{Frame, Refusal, Refused};
+pub use self::geometry::UmemGeometry;
+pub use self::interface_gather::InterfaceGather;
+pub use self::metadata::TxRequest;
+pub use self::occupant::{AttachedMode, Occupant};
+pub use self::pool::Pool;
+pub use self::program::Program;
+pub use self::queue::{Copies, Queue};
+pub use self::redirect::{LoadError, Redirect, Rejected};
+pub use self::ring_set::{BoundRings, MappedRings, Rx, RxRings, RxTx, RxTxRings, Tx, TxRings};
+pub use self::rx::{RxBatch, RxRing};
+pub use self::sibling::Shared;
+pub use self::socket::{Joint, Socket};
+pub use self::statistics::{MoreStatistics, Statistics};
+pub use self::translate::Untranslatable;
+pub use self::tx::{Kicked, TxBatch, TxRing};
+pub use self::umem::{HugePages, Locking, Umem};
+pub use self::xskmap::Xskmap;
+pub use crate::chunks::Census;
+use crate::error::{Error, Operation};
+pub use crate::gather::Gather;
+pub use crate::interface::{Interface, LinkState, Queues};
+pub use crate::link_watch::LinkWatch;
+pub use crate::ring::RingSize;
+use crate::sys::bpf;
+
+/// What the kernel tells of an object; EINVAL is what it says of descriptors of other kinds.
+fn known<T>(told: Result<Option<T>, Errno>) -> Result<Option<T>, Error> {
+    match told {
+        Err(Errno::INVAL) => Ok(None),
+        told => told.map_err(Error::system(Operation::ReadObject)),
+    }
+}
+
+fn open_pinned(path: &CStr) -> Result<OwnedFd, Error> {
+    bpf::open_pinned(path).map_err(Error::system(Operation::OpenPinned))
+}
+
+fn pin(object: BorrowedFd<'_>, path: &CStr) -> Result<(), Error> {
+    bpf::pin(object, path).map_err(Error::system(Operation::Pin))
+}
