@@ -74,7 +74,8 @@ impl<T: Entry> Consumer<T> {
 
     /// Takes up to `max` filled slots, to be read and given back together when the batch is dropped.
     ///
-    /// The other side's word is loaded only where no filled slot is known.
+    /// The other side's word is loaded only where no filled slot is known. Whoever leaves known ones, because
+    /// the rest of a packet is not there yet, asks [`filled`](Self::filled) before the next batch.
     #[inline]
     pub fn batch(&mut self, max: u32) -> ConsumerBatch<'_, T> {
         let side = &mut self.side;
