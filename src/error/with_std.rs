@@ -18,7 +18,7 @@ impl From<Error> for std::io::Error {
             | Error::NoTxMetadata
             | Error::NotXdpSocket
             | Error::OtherNamespace => ErrorKind::InvalidInput,
-            Error::QueueBusy { .. } => ErrorKind::ResourceBusy,
+            Error::QueueBusy { .. } | Error::RingsLeft => ErrorKind::ResourceBusy,
             Error::TooManySockets => ErrorKind::QuotaExceeded,
             Error::Occupied { errno, .. } => std::io::Error::from(errno).kind(),
             Error::Untranslatable(_)

@@ -37,6 +37,7 @@ mod fragments;
 mod frame;
 mod geometry;
 mod interface_gather;
+mod member;
 mod metadata;
 mod occupant;
 mod pool;

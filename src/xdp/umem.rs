@@ -13,6 +13,7 @@ use core::ptr::NonNull;
 
 use rustix::param::page_size;
 
+use super::member::Rings;
 use super::{Pool, UmemGeometry};
 use crate::chunks::{Census, Chunks};
 use crate::error::{Error, Operation};
@@ -154,6 +155,7 @@ impl Umem {
             geometry,
             shift: geometry.chunk_size().trailing_zeros(),
             locked,
+            rings: Rings::new(),
             _pages: pages,
             _table: table,
         };
@@ -228,6 +230,7 @@ pub(crate) struct Memory {
     /// The logarithm of the chunk size, where that is a power of two.
     shift: u32,
     locked: bool,
+    rings: Rings,
     _pages: Option<Pages>,
     _table: Pages,
 }
@@ -251,6 +254,11 @@ impl Memory {
     #[inline(always)]
     pub(super) fn geometry(&self) -> UmemGeometry {
         self.geometry
+    }
+
+    /// How many rings the sockets of this memory have.
+    pub(super) fn rings(&self) -> &Rings {
+        &self.rings
     }
 
     /// What the kernel is told of the memory.
