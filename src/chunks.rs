@@ -11,6 +11,16 @@
 //! This module makes no system call, and is the very code that the loom models check. Programs that want
 //! packets use `xdp`.
 //!
+//! # What the bytes cannot see
+//!
+//! A byte tells that a chunk is with the kernel, not since when. A kernel that keeps to the protocol hands
+//! back each chunk once. Of one that does not, whatever a byte contradicts is refused and counted: a chunk
+//! that was never given away, or by another socket, or by the other ring, or was taken back since. A *stale
+//! duplicate* is not: a chunk is handed back, rightly, and given to the kernel again by the same ring, and
+//! only then the kernel hands it back a second time for the first. The byte agrees, the program owns the
+//! chunk while the kernel still has it, and what the kernel hands back later, rightly, is what is counted.
+//! Nothing in the rings tells the two apart. No chunk is owned twice by the program even then, nor lost.
+//!
 //! # Safety
 //!
 //! 1. Of a chunk whose byte is `USER` exactly one [`Chunk`] exists, or it was forgotten; of one that is
@@ -24,14 +34,15 @@
 //!    there are orphans. A `Chunk` is a `USER` byte or an orphan, so it keeps the owner too.
 //! 4. The number of a `Chunk`, and each link of a `List`, lies below the table's count.
 
+mod chunk;
 mod list;
 mod state;
 
 use core::fmt;
-use core::mem::ManuallyDrop;
 
 use crate::sync::{Ordering, Table, fence};
 
+pub use self::chunk::Chunk;
 pub use self::list::List;
 use self::state::State;
 pub use self::state::{Census, Slot};
@@ -170,7 +181,7 @@ impl<O> Chunks<O> {
     /// # Safety
     ///
     /// The kernel handed it back by the slot's receive ring, or one of them where there are several
-    /// [`Consumers`]; the caller is the only consumer of its ring.
+    /// [`Consumers`]; the caller is the only consumer of its ring, and does this once for each entry.
     #[inline(always)]
     pub unsafe fn received(
         &self,
@@ -191,7 +202,8 @@ impl<O> Chunks<O> {
     ///
     /// # Safety
     ///
-    /// The kernel handed it back by the slot's completion ring, whose only consumer the caller is.
+    /// The kernel handed it back by the slot's completion ring, whose only consumer the caller is, and who
+    /// does this once for each entry.
     #[inline(always)]
     pub unsafe fn completed(&self, number: u32, slot: Slot) -> Option<Chunk<O>> {
         if number < self.count() {
@@ -280,120 +292,5 @@ unsafe fn count_down<O>(table: &Table<O>, gone: u32) {
 impl<O> fmt::Debug for Chunks<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Chunks").field(&self.census()).finish()
-    }
-}
-
-/// One chunk, owned by the program; and the part of it that is in use.
-///
-/// It has 16 bytes. Dropping it is safe: [`List::take_back`] finds the chunk. Forgetting it loses the
-/// chunk.
-#[must_use]
-pub struct Chunk<O> {
-    table: Table<O>,
-    /// The number, and two flags above it.
-    number: u32,
-    offset: u16,
-    len: u16,
-}
-
-impl<O> Chunk<O> {
-    const CONTINUES: u32 = 1 << 31;
-    const METADATA: u32 = 1 << 30;
-    const NUMBER: u32 = Self::METADATA - 1;
-
-    /// Its byte has just become `USER` by us.
-    #[inline(always)]
-    fn new(table: Table<O>, number: u32) -> Self {
-        Self {
-            table,
-            number,
-            offset: 0,
-            len: 0,
-        }
-    }
-
-    /// Which of the table's chunks it is.
-    #[inline(always)]
-    #[must_use]
-    pub fn number(&self) -> u32 {
-        self.number & Self::NUMBER
-    }
-
-    /// Where in the chunk the part in use begins, and its length, in bytes.
-    #[inline(always)]
-    #[must_use]
-    pub fn place(&self) -> (u16, u16) {
-        (self.offset, self.len)
-    }
-
-    /// Sets where in the chunk the part in use begins, and its length, in bytes.
-    #[inline(always)]
-    pub fn set_place(&mut self, offset: u16, len: u16) {
-        (self.offset, self.len) = (offset, len);
-    }
-
-    /// Whether the packet goes on in another chunk.
-    #[inline(always)]
-    #[must_use]
-    pub fn continues(&self) -> bool {
-        self.number & Self::CONTINUES != 0
-    }
-
-    /// Sets whether the packet goes on in another chunk.
-    #[inline(always)]
-    pub fn set_continues(&mut self, continues: bool) {
-        self.number = self.number & !Self::CONTINUES | u32::from(continues) << 31;
-    }
-
-    /// Whether metadata for the transmission lies before the part in use.
-    #[inline(always)]
-    #[must_use]
-    pub fn has_metadata(&self) -> bool {
-        self.number & Self::METADATA != 0
-    }
-
-    /// Sets whether metadata for the transmission lies before the part in use.
-    #[inline(always)]
-    pub fn set_metadata(&mut self, metadata: bool) {
-        self.number = self.number & !Self::METADATA | u32::from(metadata) << 30;
-    }
-
-    /// What lives as long as the table.
-    #[inline(always)]
-    pub fn owner(&self) -> &O {
-        // SAFETY: a chunk keeps the owner (invariant 3).
-        unsafe { self.table.owner() }
-    }
-
-    fn state(&self) -> State<'_> {
-        // SAFETY: a chunk keeps the owner (invariant 3), and has a number of its table (invariant 4).
-        State::new(unsafe { self.table.state(self.number()) })
-    }
-
-    /// The chunk becomes what `state` says. Somebody must hold a handle of its table.
-    #[inline(always)]
-    fn give_away(self, state: u8) -> u32 {
-        let chunk = ManuallyDrop::new(self);
-        chunk.state().give_away(state);
-        chunk.number()
-    }
-}
-
-impl<O> Drop for Chunk<O> {
-    fn drop(&mut self) {
-        if self.state().drop_chunk() {
-            // SAFETY: it was counted when it became an orphan, and the table is not used after this.
-            unsafe { count_down(&self.table, 1) };
-        }
-    }
-}
-
-impl<O> fmt::Debug for Chunk<O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Chunk")
-            .field("number", &self.number())
-            .field("offset", &self.offset)
-            .field("len", &self.len)
-            .finish_non_exhaustive()
     }
 }

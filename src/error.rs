@@ -2,6 +2,7 @@
 
 mod names;
 mod operation;
+mod remedy;
 mod unsent;
 
 use core::fmt;
@@ -13,7 +14,7 @@ use crate::xdp::{AttachedMode, Untranslatable};
 
 use self::names::write_errno;
 pub use self::operation::Operation;
-use self::operation::remedy;
+use self::remedy::remedy;
 pub use self::unsent::Unsent;
 
 /// Why an operation failed.
@@ -64,6 +65,26 @@ pub enum Error {
         /// Why the kernel stopped.
         why: Unsent,
     },
+    /// Another AF_XDP socket has the queue. The kernel lets go of a closed one's some 25 ms later; a mapping that
+    /// was left, or a child process, keeps it for ever.
+    QueueBusy {
+        /// The interface's index.
+        interface: u32,
+        /// The queue.
+        queue: u32,
+    },
+    /// The pool belongs to another UMEM than the ring.
+    ForeignPool,
+    /// The UMEM has no room for what a transmission is asked to do.
+    NoTxMetadata,
+    /// The UMEM has as many sockets as it can have: 84, with those that were dropped without being closed.
+    TooManySockets,
+    /// The program still has a ring of the closed socket, or of a sibling, or has forgotten one.
+    RingsLeft,
+    /// The descriptor is not that of an AF_XDP socket.
+    NotXdpSocket,
+    /// The thread is in another network namespace than the socket was opened in.
+    OtherNamespace,
     /// A frame has fewer bytes than were to be sent from it.
     FrameTooSmall {
         /// The bytes that it has for a packet.
@@ -155,6 +176,25 @@ impl fmt::Display for Error {
                 write_errno(f, why.errno())?;
                 write!(f, "; {}", why.sentence())
             }
+            Self::QueueBusy { interface, queue } => write!(
+                f,
+                "queue {queue} of interface {interface} has another AF_XDP socket; the kernel lets go of a closed \
+                 one a little later: try until a deadline"
+            ),
+            Self::ForeignPool => f.write_str("the pool belongs to another UMEM than the ring"),
+            Self::NoTxMetadata => {
+                f.write_str("the UMEM has no room for transmit metadata: ask for it in its geometry")
+            }
+            Self::TooManySockets => f.write_str(
+                "the UMEM has as many sockets as it can have: close and reclaim sockets, do not drop them",
+            ),
+            Self::RingsLeft => f.write_str(
+                "the program still has a ring of the closed socket, or of a sibling: drop them all",
+            ),
+            Self::NotXdpSocket => f.write_str("the descriptor is not that of an AF_XDP socket"),
+            Self::OtherNamespace => f.write_str(
+                "the thread is in another network namespace than the socket was opened in",
+            ),
             Self::FrameTooSmall { room, len } => {
                 write!(f, "a frame has room for {room} bytes, not for {len}")
             }

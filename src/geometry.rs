@@ -40,6 +40,20 @@ pub enum InvalidGeometry {
     FrameTooSmall,
     /// There are more than 4,294,967,295 frames.
     TooManyFrames,
+    /// There is no chunk.
+    NoChunks,
+    /// The chunk size is below 2,048 bytes or above 65,535.
+    ChunkSizeOutOfRange,
+    /// The chunk size is no power of two, and the chunks are aligned.
+    ChunkSizeNotPowerOfTwo,
+    /// A chunk is larger than this machine's pages.
+    ChunkLargerThanPage,
+    /// There are more than 1,073,741,823 chunks, or more than the address space has room for.
+    TooManyChunks,
+    /// The headroom leaves no room for a packet.
+    HeadroomTooLarge,
+    /// The memory does not begin at a page.
+    UmemNotAtPage,
 }
 
 impl InvalidGeometry {
@@ -77,6 +91,21 @@ impl InvalidGeometry {
                  frame or a smaller snap length"
             }
             Self::TooManyFrames => "the ring may have at most 4294967295 frames",
+            Self::NoChunks => "the UMEM needs at least one chunk",
+            Self::ChunkSizeOutOfRange => "the chunk size must be 2048 to 65535 bytes",
+            Self::ChunkSizeNotPowerOfTwo => {
+                "the chunk size must be a power of two, unless chunks may be unaligned"
+            }
+            Self::ChunkLargerThanPage => {
+                "a chunk may be no larger than a page (4096 bytes suits every machine)"
+            }
+            Self::TooManyChunks => {
+                "the UMEM must fit into the address space, in at most 1073741823 chunks"
+            }
+            Self::HeadroomTooLarge => {
+                "the headroom, and the 256 bytes that the kernel keeps, must leave room for a packet in a chunk"
+            }
+            Self::UmemNotAtPage => "the memory must begin at a page",
         }
     }
 }

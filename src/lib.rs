@@ -14,6 +14,8 @@ pub mod chunks;
 #[cfg(not(loom))]
 mod error;
 #[cfg(not(loom))]
+mod gather;
+#[cfg(not(loom))]
 mod geometry;
 #[allow(unsafe_code)]
 pub mod handoff;
@@ -21,6 +23,8 @@ pub mod handoff;
 mod interface;
 #[cfg(not(loom))]
 pub mod lifecycle;
+#[cfg(not(loom))]
+mod link_watch;
 #[cfg(not(loom))]
 pub mod packet;
 #[allow(unsafe_code)]

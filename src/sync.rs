@@ -45,16 +45,22 @@ pub(crate) use loom::sync::Arc;
 #[cfg(not(loom))]
 #[inline(always)]
 pub(crate) fn prefetch(bytes: &[u8], offset: usize) {
+    prefetch_at(bytes.as_ptr().wrapping_add(offset));
+}
+
+/// Asks the processor to load the cache line at an address, whatever lies there.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) fn prefetch_at(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let address = bytes.as_ptr().wrapping_add(offset);
         // SAFETY: PREFETCHT0 reads nothing that the program can see and raises no fault, whatever
         // the address; SSE is part of x86-64.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (bytes, offset);
+    let _ = address;
 }
 
 #[cfg(not(loom))]

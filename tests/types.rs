@@ -11,11 +11,11 @@ use packet_ring::packet::{
     Transmitter, Tx, TxFrame, TxHalf,
 };
 use packet_ring::xdp::{
-    AttachError, Attachment, LoadError, Occupant, Program, Redirect, Rejected, Untranslatable,
-    Xskmap,
+    AttachError, Attachment, Gather, InterfaceGather, LinkWatch, LoadError, Occupant, Program,
+    Redirect, Rejected, Untranslatable, Xskmap,
 };
 use packet_ring::{Deadline, Error, InvalidGeometry, Operation};
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, OwnedFd};
 use static_assertions::{assert_impl_all, assert_not_impl_any, const_assert};
 
 // All of it goes to other threads, and is looked at from several: what is shared is atomics.
@@ -41,6 +41,9 @@ assert_impl_all!(TxFrame<'_>: Send, Sync, Unpin);
 assert_impl_all!(Sender<'_>: Send, Sync, Unpin, Copy);
 // Kept beside the socket, in the task that keeps it.
 assert_impl_all!(MembershipGuard: Send, Sync, Unpin);
+assert_impl_all!(Gather<OwnedFd>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(InterfaceGather: Send, Sync, Unpin);
+assert_impl_all!(LinkWatch: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Block<&Slots>: Send, Sync, Unpin);
 assert_impl_all!(Packet<'_>: Send, Sync, Copy);
 assert_impl_all!(Packets<'_>: Send, Sync);
@@ -82,6 +85,7 @@ assert_impl_all!(InvalidGeometry: Send, Sync, Copy);
 
 // Whoever gives something back does so once.
 assert_not_impl_any!(Socket<Configured<Rx>>: Clone);
+assert_not_impl_any!(InterfaceGather: Clone);
 assert_not_impl_any!(Socket<Mapped<Rx>>: Clone);
 assert_not_impl_any!(Socket<Bound<Rx>>: Clone);
 assert_not_impl_any!(Socket<Bound<Rx, Member>>: Clone);

@@ -15,7 +15,7 @@ use crate::{EbpfInstruction, LabError};
 /// `BPF_PROG_TYPE_SOCKET_FILTER`.
 pub(crate) const SOCKET_FILTER: u32 = 1;
 /// `BPF_PROG_TYPE_XDP`.
-const PROG_TYPE_XDP: u32 = 6;
+pub(crate) const PROG_TYPE_XDP: u32 = 6;
 /// `BPF_XDP`.
 const ATTACH_TYPE_XDP: u32 = 37;
 

@@ -1,4 +1,4 @@
-//! Loading eBPF socket filters, which only the privileged may where
+//! Loading eBPF programs, which only the privileged may where
 //! `kernel.unprivileged_bpf_disabled` says so.
 
 use rustix::fd::OwnedFd;
@@ -45,7 +45,22 @@ impl EbpfInstruction {
 /// # References
 /// [bpf(2)](https://man7.org/linux/man-pages/man2/bpf.2.html)
 pub fn load_socket_filter(program: &[EbpfInstruction]) -> Result<Option<OwnedFd>, LabError> {
-    match bpf::load(bpf::SOCKET_FILTER, 0, program) {
+    load_where_permitted(bpf::SOCKET_FILTER, program)
+}
+
+/// Loads a program of type `BPF_PROG_TYPE_XDP`, with the same exception.
+///
+/// # Errors
+/// As [`load_socket_filter`].
+pub fn load_xdp_program(program: &[EbpfInstruction]) -> Result<Option<OwnedFd>, LabError> {
+    load_where_permitted(bpf::PROG_TYPE_XDP, program)
+}
+
+fn load_where_permitted(
+    program_type: u32,
+    program: &[EbpfInstruction],
+) -> Result<Option<OwnedFd>, LabError> {
+    match bpf::load(program_type, 0, program) {
         Ok(program) => Ok(Some(program)),
         Err(Errno::PERM) if !is_root_of_the_host()? => Ok(None),
         Err(errno) => Err(LabError::doing("load an eBPF program")(errno)),

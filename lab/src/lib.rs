@@ -20,6 +20,7 @@
 //! - [`enter()`] moves the process to a namespace of its own; [`Namespace`] makes more of them.
 //! - [`VethPair`] is a cable with an interface at each end, a [`Link`], whose own [`Counters`]
 //!   judge every claim.
+//! - [`Tap`] is an interface that this process feeds, as a virtual machine does.
 //! - [`Injector`] sends and [`Witness`] receives without rings; [`frame`] makes what they exchange.
 //! - [`suite`](mod@suite) is the harness of test files, [`procfs`] what a process holds and spends.
 //!
@@ -33,14 +34,17 @@ mod address;
 mod bpf;
 mod bpffs;
 mod counters;
+mod driver;
 mod ebpf;
 mod enter;
 mod error;
 pub mod frame;
 mod inject;
+mod limit;
 mod link;
 mod macvlan;
 mod namespace;
+mod napi;
 mod offload;
 mod option;
 pub mod procfs;
@@ -48,20 +52,27 @@ mod queue;
 mod raw;
 mod rtnl;
 pub mod suite;
+mod sysfs;
+mod tap;
 mod veth;
 mod witness;
+mod xdp;
 
 pub use bpf::{create_map, is_root_of_the_host, load_xdp, run_xdp};
 pub use bpffs::mount_bpffs;
 pub use counters::Counters;
-pub use ebpf::{EbpfInstruction, load_socket_filter};
+pub use ebpf::{EbpfInstruction, load_socket_filter, load_xdp_program};
 pub use enter::{Entered, enter};
 pub use error::LabError;
 pub use inject::Injector;
+pub use limit::with_locked_memory;
 pub use link::{Link, LinkFacts};
 pub use namespace::Namespace;
+pub use napi::Napi;
 pub use offload::{Offload, State as OffloadState};
 pub use option::{option, set_option};
 pub use queue::{QueueCounters, TokenBucket};
+pub use tap::Tap;
 pub use veth::{VethOptions, VethPair};
 pub use witness::{PacketType, Seen, Sees, Witness};
+pub use xdp::{XdpAttachment, XdpMode};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage, LinkXdp};
-use rustix::fd::AsRawFd;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 
 use crate::counters::Counters;
@@ -110,12 +110,17 @@ impl Link {
     /// [`LabError::NoSuchInterface`] when it is gone.
     #[doc(alias = "RTM_GETLINK")]
     pub fn facts(&self) -> Result<LinkFacts, LabError> {
+        self.answer().map(|answer| facts_of(&answer))
+    }
+
+    /// All that the kernel says of it.
+    pub(crate) fn answer(&self) -> Result<LinkMessage, LabError> {
         let request = self.message([]);
         match self.home.rtnl.get(
             "ask for the interface",
             RouteNetlinkMessage::GetLink(request),
         ) {
-            Ok(RouteNetlinkMessage::NewLink(answer)) => Ok(facts_of(&answer)),
+            Ok(RouteNetlinkMessage::NewLink(answer)) => Ok(answer),
             Ok(other) => Err(LabError::Unreadable(format!("{other:?}"))),
             Err(error) => Err(self.named_error(error)),
         }
@@ -233,7 +238,7 @@ impl Link {
         )
     }
 
-    fn change(&self, doing: &'static str, message: LinkMessage) -> Result<(), LabError> {
+    pub(crate) fn change(&self, doing: &'static str, message: LinkMessage) -> Result<(), LabError> {
         self.must_be_ours()?;
         let request = RouteNetlinkMessage::SetLink(message);
         self.home
@@ -255,7 +260,12 @@ impl Link {
         message
     }
 
-    fn must_be_ours(&self) -> Result<(), LabError> {
+    /// A socket in the interface's namespace.
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        self.home.rtnl.as_fd()
+    }
+
+    pub(crate) fn must_be_ours(&self) -> Result<(), LabError> {
         if self.home.namespace.is_ours() {
             Ok(())
         } else {

@@ -35,7 +35,7 @@ pub struct TxShape {
     pub room: usize,
     /// Bytes of the longest packet that can be sent; the kernel refuses longer ones, and empty ones.
     pub longest: usize,
-    /// How many packets the interface's queue holds.
+    /// How many packets the interface's queue holds, until [`TxKernel::set_queue`] says otherwise.
     pub queue: usize,
     /// What is set beside zero when a frame comes back: [`TS_SOFTWARE`], or zero for no timestamps.
     pub stamps: u32,
@@ -70,6 +70,8 @@ struct TxSocket {
 #[derive(Debug, Default)]
 struct Interface {
     queued: VecDeque<Packet>,
+    /// How many it holds.
+    room: usize,
     /// How many packets were ever queued.
     numbered: u32,
     wire: BTreeMap<u32, Vec<u8>>,
@@ -99,7 +101,10 @@ impl TxKernel {
             frames,
             shape,
             head: Mutex::new(0),
-            interface: Mutex::default(),
+            interface: Mutex::new(Interface {
+                room: shape.queue,
+                ..Interface::default()
+            }),
         };
         (Self(Arc::new(socket)), ring)
     }
@@ -124,6 +129,15 @@ impl TxKernel {
             taken += 1;
         }
         Ok(taken)
+    }
+
+    /// Sets how many packets the interface's queue holds: others' packets come and go there too.
+    ///
+    /// # Panics
+    ///
+    /// Where a thread panicked that had the queue.
+    pub fn set_queue(&self, packets: usize) {
+        self.0.interface.lock().unwrap().room = packets;
     }
 
     /// The interface is done with the packet that it has had longest, on the processor that this thread
@@ -183,10 +197,10 @@ impl TxSocket {
         let _header = self.frames.read(frame, extent);
         self.frames.set_status(frame, SENDING);
         let mut interface = self.interface.lock().unwrap();
-        if interface.queued.len() == self.shape.queue {
+        if interface.queued.len() >= interface.room {
             drop(interface);
             // The packet is destroyed where it is, and gives its frame back, without a timestamp.
-            self.frames.set_status(frame, AVAILABLE);
+            self.frames.give_back(frame, AVAILABLE);
             self.frames.set_status(frame, SEND_REQUEST);
             return Err(Stopped::NoBuffers);
         }

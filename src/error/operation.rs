@@ -1,8 +1,6 @@
-//! What was tried, and what helps where the kernel refused it.
+//! What was tried.
 
 use core::fmt;
-
-use rustix::io::Errno;
 
 /// What was tried when the kernel refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +93,46 @@ pub enum Operation {
     BypassQdisc,
     /// `sendto`, or `sendmsg`, without bytes of its own: send what the ring holds.
     Kick,
+    /// `socket(AF_XDP)`.
+    OpenXdpSocket,
+    /// `mmap` of anonymous memory, and `madvise` on it.
+    MapMemory {
+        /// The size in bytes.
+        bytes: u64,
+    },
+    /// `mlock2` on a UMEM.
+    LockMemory,
+    /// `setsockopt(XDP_UMEM_REG)`.
+    RegisterUmem {
+        /// The size of the UMEM in bytes.
+        bytes: u64,
+    },
+    /// `setsockopt` with XDP_RX_RING, XDP_TX_RING, XDP_UMEM_FILL_RING or XDP_UMEM_COMPLETION_RING.
+    SetXdpRing {
+        /// The number of slots.
+        slots: u32,
+    },
+    /// `getsockopt(XDP_MMAP_OFFSETS)`.
+    ReadRingOffsets,
+    /// `bind` to a queue of an interface.
+    BindQueue {
+        /// The interface's index.
+        interface: u32,
+        /// The queue.
+        queue: u32,
+    },
+    /// `getsockopt(XDP_OPTIONS)`.
+    ReadXdpOptions,
+    /// `getsockopt(XDP_STATISTICS)`.
+    ReadXdpStatistics,
+    /// `setsockopt(XDP_MAX_TX_SKB_BUDGET)`.
+    SetTxBudget,
+    /// `setsockopt` with SO_PREFER_BUSY_POLL, SO_BUSY_POLL or SO_BUSY_POLL_BUDGET.
+    SetBusyPoll,
+    /// `getsockopt(SO_NETNS_COOKIE)`.
+    ReadNamespaceCookie,
+    /// `recvfrom`: have the driver look at the fill ring.
+    WakeFill,
     /// `bpf(BPF_MAP_CREATE)` of an XSKMAP.
     CreateXskmap,
     /// `bpf(BPF_MAP_UPDATE_ELEM)`: a queue's socket.
@@ -131,6 +169,28 @@ pub enum Operation {
     ReadObject,
     /// rtnetlink's `RTM_GETLINK`, for the interface's XDP program.
     QueryXdp,
+    /// `fsopen("sysfs")`, `fsconfig(FSCONFIG_CMD_CREATE)` and `fsmount`.
+    MountSysfs,
+    /// `openat` of `class/net/NAME/gro_flush_timeout` or `napi_defer_hard_irqs` in sysfs, and reading it.
+    OpenGatherFile,
+    /// `flock` of `class/net/NAME/gro_flush_timeout` in sysfs.
+    LockGatherFile,
+    /// `pwrite` to `class/net/NAME/gro_flush_timeout` or `napi_defer_hard_irqs` in sysfs.
+    SetInterfaceGather,
+    /// The same, to have back what was there before.
+    RestoreInterfaceGather,
+    /// `epoll_create1`, `timerfd_create` and `epoll_ctl(EPOLL_CTL_ADD)` of the timer.
+    MakeGather,
+    /// `timerfd_settime`.
+    SetTimer,
+    /// `epoll_ctl(EPOLL_CTL_ADD)` of the socket.
+    ListenToSocket,
+    /// `epoll_ctl(EPOLL_CTL_DEL)` of the socket.
+    LeaveSocket,
+    /// `socket(AF_NETLINK)` and `bind` to `RTMGRP_LINK`.
+    OpenLinkWatch,
+    /// `recvfrom` of a netlink socket.
+    ReadLinkWatch,
 }
 
 impl fmt::Display for Operation {
@@ -173,6 +233,25 @@ impl fmt::Display for Operation {
             Self::SetTransmitTimes => f.write_str("setsockopt(SO_TXTIME)"),
             Self::BypassQdisc => f.write_str("setsockopt(PACKET_QDISC_BYPASS)"),
             Self::Kick => f.write_str("sendto"),
+            Self::OpenXdpSocket => f.write_str("socket(AF_XDP)"),
+            Self::MapMemory { bytes } => write!(f, "mmap of {bytes} bytes of memory"),
+            Self::LockMemory => f.write_str("mlock2"),
+            Self::RegisterUmem { bytes } => {
+                write!(f, "setsockopt(XDP_UMEM_REG) of {bytes} bytes")
+            }
+            Self::SetXdpRing { slots } => {
+                write!(f, "setsockopt of an AF_XDP ring of {slots} slots")
+            }
+            Self::ReadRingOffsets => f.write_str("getsockopt(XDP_MMAP_OFFSETS)"),
+            Self::BindQueue { interface, queue } => {
+                write!(f, "bind to queue {queue} of interface {interface}")
+            }
+            Self::ReadXdpOptions => f.write_str("getsockopt(XDP_OPTIONS)"),
+            Self::ReadXdpStatistics => f.write_str("getsockopt(XDP_STATISTICS)"),
+            Self::SetTxBudget => f.write_str("setsockopt(XDP_MAX_TX_SKB_BUDGET)"),
+            Self::SetBusyPoll => f.write_str("setsockopt of busy polling"),
+            Self::ReadNamespaceCookie => f.write_str("getsockopt(SO_NETNS_COOKIE)"),
+            Self::WakeFill => f.write_str("recvfrom"),
             Self::CreateXskmap => f.write_str("bpf(BPF_MAP_CREATE) of an XSKMAP"),
             Self::InsertSocket { queue } => write!(f, "bpf(BPF_MAP_UPDATE_ELEM) of queue {queue}"),
             Self::RemoveSocket { queue } => write!(f, "bpf(BPF_MAP_DELETE_ELEM) of queue {queue}"),
@@ -187,107 +266,23 @@ impl fmt::Display for Operation {
             Self::OpenPinned => f.write_str("bpf(BPF_OBJ_GET)"),
             Self::ReadObject => f.write_str("bpf(BPF_OBJ_GET_INFO_BY_FD)"),
             Self::QueryXdp => f.write_str("asking for the interface's XDP program"),
+            Self::MountSysfs => f.write_str("fsopen and fsmount of sysfs"),
+            Self::OpenGatherFile => {
+                f.write_str("opening gro_flush_timeout and napi_defer_hard_irqs in sysfs")
+            }
+            Self::LockGatherFile => f.write_str("flock of gro_flush_timeout in sysfs"),
+            Self::SetInterfaceGather => {
+                f.write_str("writing gro_flush_timeout and napi_defer_hard_irqs in sysfs")
+            }
+            Self::RestoreInterfaceGather => {
+                f.write_str("restoring gro_flush_timeout and napi_defer_hard_irqs in sysfs")
+            }
+            Self::MakeGather => f.write_str("epoll_create1 and timerfd_create"),
+            Self::SetTimer => f.write_str("timerfd_settime"),
+            Self::ListenToSocket => f.write_str("epoll_ctl(EPOLL_CTL_ADD)"),
+            Self::LeaveSocket => f.write_str("epoll_ctl(EPOLL_CTL_DEL)"),
+            Self::OpenLinkWatch => f.write_str("socket(AF_NETLINK)"),
+            Self::ReadLinkWatch => f.write_str("recvfrom of the netlink socket"),
         }
-    }
-}
-
-/// What helps against `errno` here; empty where nothing general does.
-pub(super) fn remedy(operation: Operation, errno: Errno) -> &'static str {
-    match (operation, errno) {
-        (Operation::OpenSocket, Errno::PERM | Errno::ACCESS) => {
-            "; packet sockets need CAP_NET_RAW: run as root, or `sudo setcap cap_net_raw=ep PROGRAM`, \
-             or enter a user and network namespace of your own"
-        }
-        (Operation::OpenSocket, Errno::AFNOSUPPORT) => "; the kernel lacks CONFIG_PACKET",
-        (Operation::EnterNamespace, Errno::PERM) => {
-            "; it takes CAP_SYS_ADMIN here, in the namespace to enter and for the way back"
-        }
-        (Operation::EnterNamespace, Errno::INVAL) => "; it is no network namespace",
-        (Operation::LeaveNamespace, _) => "; this thread has stayed in it",
-        (Operation::SetVersion, Errno::INVAL) => "; TPACKET_V3 needs Linux 3.2",
-        (Operation::IgnoreOutgoing, Errno::NOPROTOOPT) => "; it needs Linux 4.20",
-        (Operation::SetTxRing { .. }, Errno::INVAL) => {
-            "; TPACKET_V3 transmit rings need Linux 4.11"
-        }
-        (Operation::SetRing { .. } | Operation::SetTxRing { .. }, Errno::NOMEM) => {
-            "; the kernel has no such memory in blocks of this size: ask for smaller blocks or fewer"
-        }
-        (Operation::MapRing { .. }, Errno::NOMEM | Errno::AGAIN) => {
-            "; the address space, or RLIMIT_AS, is too small for the ring"
-        }
-        (
-            Operation::AttachFilter | Operation::AttachEbpf | Operation::DetachFilter,
-            Errno::PERM,
-        ) => "; the socket's filter is locked",
-        (Operation::AttachEbpf, Errno::INVAL) => {
-            "; the descriptor is that of no eBPF program for sockets"
-        }
-        (Operation::WaitForOldFilter, Errno::INVAL | Errno::NOSYS) => {
-            "; it needs Linux 4.3, and no processor set apart with nohz_full"
-        }
-        (Operation::AttachFilter, Errno::INVAL) => "; the kernel's checker refuses the program",
-        (Operation::AttachFilter, Errno::NOMEM) => {
-            "; the program is larger than net.core.optmem_max allows"
-        }
-        (Operation::Bind { .. } | Operation::AddMembership, Errno::NODEV) => {
-            "; no such interface here"
-        }
-        (Operation::JoinFanout, Errno::INVAL) => {
-            "; the members of a group have one mode, one set of flags (ignore_outgoing is one), one \
-             interface and one protocol, and none names another maximum than the first; before Linux \
-             6.13 the interface must be up; newer modes and the maximum need newer kernels"
-        }
-        (Operation::JoinFanout, Errno::NOSPC) => "; the group has as many members as it may have",
-        (Operation::JoinFanout, Errno::NOMEM) => "; there is no memory, or no group id is free",
-        (Operation::SetFanoutProgram, Errno::INVAL) => {
-            "; the group's mode takes no such program, or the kernel's checker refuses it"
-        }
-        (Operation::SetFanoutProgram, Errno::PERM) => "; the socket's filter is locked",
-        (Operation::ReadRolloverStatistics, Errno::INVAL) => "; the group does not roll over",
-        (Operation::ReadInterface, Errno::OPNOTSUPP) => "; its driver does not tell",
-        (Operation::CreateXskmap | Operation::LoadProgram, Errno::PERM) => {
-            "; it takes CAP_BPF and CAP_NET_ADMIN outside of any user namespace: run as root, or `sudo \
-             setcap cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon=ep PROGRAM`, or have the descriptors \
-             from who has these rights; before Linux 5.11 RLIMIT_MEMLOCK can be too small"
-        }
-        (Operation::LoadProgram, Errno::ACCESS) => {
-            "; the verifier refuses it: without CAP_PERFMON, whatever loads at an offset that the packet \
-             decides"
-        }
-        (Operation::LoadProgram, Errno::TOOBIG) => "; it is too complex for the verifier",
-        (Operation::LoadProgram, Errno::INVAL) => {
-            "; it needs Linux 5.9, and 5.18 for packets in several pieces"
-        }
-        (Operation::CreateXskmap, Errno::INVAL) => "; an XSKMAP has at least one entry",
-        (Operation::InsertSocket { .. }, Errno::TOOBIG)
-        | (Operation::RemoveSocket { .. }, Errno::INVAL) => "; the map has no such queue",
-        (Operation::InsertSocket { .. }, Errno::NOTSOCK | Errno::OPNOTSUPP) => {
-            "; the descriptor is that of no AF_XDP socket"
-        }
-        (Operation::AttachProgram { .. }, Errno::OPNOTSUPP) => {
-            "; its driver has no native XDP: choose the generic mode"
-        }
-        (Operation::AttachProgram { .. }, Errno::RANGE) => {
-            "; its MTU is too large for packets in one piece: load the program with fragments, choose the \
-             generic mode, or lower the MTU"
-        }
-        (Operation::AttachProgram { .. }, Errno::PERM) => "; it takes CAP_NET_ADMIN",
-        (Operation::AttachProgram { .. }, Errno::INVAL) => {
-            "; the driver refuses the program, or the kernel is older than 5.9"
-        }
-        (Operation::ReplaceProgram, Errno::PERM) => {
-            "; another program is attached than the one expected"
-        }
-        (Operation::ReplaceProgram | Operation::DetachProgram, Errno::NOLINK) => {
-            "; the interface is gone, or the link was detached"
-        }
-        (Operation::ReplaceProgram, Errno::INVAL) => {
-            "; the programs were loaded for different kinds of attachment"
-        }
-        (Operation::Pin, Errno::EXIST) => "; the name is taken",
-        (Operation::Pin, Errno::PERM | Errno::INVAL) => {
-            "; names are given in a bpffs: `mount -t bpf bpf /sys/fs/bpf`"
-        }
-        _ => "",
     }
 }

@@ -13,7 +13,13 @@ impl From<Error> for std::io::Error {
             Error::Geometry(_)
             | Error::FilterTooLong
             | Error::SnapLengthNotKept
-            | Error::FrameTooSmall { .. } => ErrorKind::InvalidInput,
+            | Error::FrameTooSmall { .. }
+            | Error::ForeignPool
+            | Error::NoTxMetadata
+            | Error::NotXdpSocket
+            | Error::OtherNamespace => ErrorKind::InvalidInput,
+            Error::QueueBusy { .. } | Error::RingsLeft => ErrorKind::ResourceBusy,
+            Error::TooManySockets => ErrorKind::QuotaExceeded,
             Error::Occupied { errno, .. } => std::io::Error::from(errno).kind(),
             Error::Untranslatable(_)
             | Error::NotXskmap

@@ -266,6 +266,14 @@ impl TxRing {
             word.store(AVAILABLE, Ordering::Relaxed);
             recalled += 1;
         }
+        // Where the interface's queue was full, the kernel may have stored to a frame behind others that
+        // it has not taken: these go out after all.
+        for before in recalled + 1..=marked {
+            let word = self.word(self.next.back(before, self.count));
+            // Release: as in `send`. An exchange: some of them the kernel may have.
+            let _ =
+                word.compare_exchange(RECALLED, SEND_REQUEST, Ordering::Release, Ordering::Relaxed);
+        }
         self.next = self.next.back(recalled, self.count);
         self.number -= u64::from(recalled);
         self.out -= recalled;

@@ -9,7 +9,7 @@ use crate::abi::packet::{BlockStatus, block};
 use crate::handoff::{self, Handle};
 
 /// Where the bytes that a guard lends begin in a block: behind the status word.
-const LENT_FROM: usize = block::STATUS + size_of::<u32>();
+pub(super) const LENT_FROM: usize = block::STATUS + size_of::<u32>();
 
 /// Many packets at a time, as [`Block`]s: what a ring of [`Rx`](super::Rx) delivers.
 ///
@@ -20,6 +20,8 @@ pub struct Blocks {
     pub(super) private_area: u32,
     /// Where the first packet record lies, from the start of the block.
     pub(super) first_packet: u32,
+    /// Whether the kernel can leave records unwritten.
+    vnet_headers: bool,
 }
 
 impl Blocks {
@@ -27,7 +29,14 @@ impl Blocks {
         Self {
             private_area: geometry.private_area_bytes(),
             first_packet: geometry.first_packet(),
+            vnet_headers: false,
         }
+    }
+
+    /// The same of a socket whose packets have vnet headers.
+    pub(super) const fn with_vnet_headers(mut self) -> Self {
+        self.vnet_headers = true;
+        self
     }
 }
 
@@ -50,12 +59,15 @@ impl Blocks {
 #[doc(alias = "tpacket_block_desc")]
 #[derive(Debug)]
 pub struct Block<H: Handle> {
-    guard: handoff::Block<H>,
-    shape: Blocks,
+    pub(super) guard: handoff::Block<H>,
+    /// Bytes of the private area.
+    private_area: u32,
+    /// Where the first packet lies, from the start of the block.
+    pub(super) first_packet: u32,
     /// Our copies of the header's words, checked; the ring's are not read again.
-    packets: u32,
+    pub(super) packets: u32,
     /// Bytes in use, from the start of the block.
-    length: u32,
+    pub(super) length: u32,
     sequence: u64,
 }
 
@@ -81,6 +93,17 @@ impl<H: Handle> Block<H> {
         Self::check(guard, Blocks::of(geometry))
     }
 
+    /// [`open`](Self::open), for a block of a socket whose packets have vnet headers
+    /// (`PACKET_VNET_HDR`): also passes over the records that the kernel has made room for and not
+    /// written, because no vnet header can describe the packet.
+    #[must_use]
+    pub fn open_with_vnet_headers(guard: handoff::Block<H>, geometry: &Geometry) -> Option<Self> {
+        if guard.slots().is_corrupt() {
+            return None;
+        }
+        Self::check(guard, Blocks::of(geometry).with_vnet_headers())
+    }
+
     /// Checks the header of a block that was just taken; a bad one marks the ring corrupt.
     #[inline]
     pub(super) fn check(guard: handoff::Block<H>, shape: Blocks) -> Option<Self> {
@@ -100,13 +123,18 @@ impl<H: Handle> Block<H> {
             guard.slots().mark_corrupt();
             return None;
         };
-        Some(Self {
+        let block = Self {
             guard,
-            shape,
+            private_area: shape.private_area,
+            first_packet: shape.first_packet,
             packets,
             length,
             sequence,
-        })
+        };
+        if shape.vnet_headers {
+            return block.without_unwritten();
+        }
+        Some(block)
     }
 
     /// Number of packets; a block can have none.
@@ -155,7 +183,7 @@ impl<H: Handle> Block<H> {
         let start = block::HEADER - LENT_FROM;
         self.guard
             .bytes()
-            .get(start..start + self.shape.private_area as usize)
+            .get(start..start + self.private_area as usize)
             .unwrap_or(&[])
     }
 
@@ -165,7 +193,7 @@ impl<H: Handle> Block<H> {
         let start = block::HEADER - LENT_FROM;
         self.guard
             .bytes_mut()
-            .get_mut(start..start + self.shape.private_area as usize)
+            .get_mut(start..start + self.private_area as usize)
             .unwrap_or(&mut [])
     }
 
@@ -205,7 +233,7 @@ impl<H: Handle> Block<H> {
         Position {
             block: self.address(),
             sequence: self.sequence,
-            next: self.shape.first_packet as usize - LENT_FROM,
+            next: self.first_packet as usize - LENT_FROM,
             left: self.packets,
         }
     }

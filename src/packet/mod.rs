@@ -39,6 +39,7 @@ mod statistics;
 mod transmitter;
 mod tx;
 mod tx_frame;
+mod unwritten;
 mod vnet;
 mod vnet_received;
 mod walk;
@@ -69,7 +70,9 @@ pub use self::tx_frame::TxFrame;
 pub use self::vnet::{Segmentation, VnetHeader};
 pub use self::walk::{Packets, Position};
 pub use crate::abi::packet::{BlockStatus, PacketStatus};
+pub use crate::gather::Gather;
 pub use crate::handoff::Slots;
 pub use crate::interface::{Interface, LinkState, Queues};
+pub use crate::link_watch::LinkWatch;
 #[cfg(feature = "alloc")]
 pub use crate::sys::Owner;

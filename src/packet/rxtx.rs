@@ -74,8 +74,12 @@ impl PacketRings for RxTx {
     }
 
     fn into_bound(mapped: MappedRxTx, interface: Interface) -> BoundRxTx {
+        let mut rx = Rx::into_bound(mapped.rx, interface);
+        if mapped.tx.has_vnet_headers() {
+            rx.delivery = rx.delivery.with_vnet_headers();
+        }
         BoundRxTx {
-            rx: Rx::into_bound(mapped.rx, interface),
+            rx,
             tx: Tx::into_bound(mapped.tx, interface),
         }
     }

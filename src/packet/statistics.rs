@@ -14,7 +14,8 @@ use crate::sys;
 pub struct Statistics {
     /// Packets that passed the filter, dropped ones among them: the kernel's `tp_packets`.
     pub packets: u64,
-    /// Packets that passed the filter and found no room in the ring: the kernel's `tp_drops`.
+    /// Packets that passed the filter and found no room in the ring, or that no vnet header can describe
+    /// ([`Tx::vnet_headers`](super::Tx::vnet_headers)): the kernel's `tp_drops`.
     pub drops: u64,
     /// How often the ring was full and receiving stopped: the kernel's `tp_freeze_q_cnt`.
     pub freezes: u64,

@@ -76,12 +76,10 @@ impl Tx {
     /// It takes [`VnetHeader::SIZE`] bytes of each frame's capacity, and packets may be larger than the
     /// MTU where they are to be segmented. `setsockopt(PACKET_VNET_HDR)`, for the whole socket.
     ///
-    /// Not for [`RxTx`](super::RxTx) sockets that receive from those who are not trusted: a packet whose state
-    /// the header cannot express, as a virtual machine can hand in through a tap (UDP fragmentation offload,
-    /// SCTP segments), leaves a record in the receive ring that the kernel counts and never writes. The
-    /// ring is then [`Corrupt`](crate::Error::Corrupt), or shows what lay there before as a packet, in which
-    /// the sender may have laid out the fields of its header. Memory stays safe. `Tx` alone, and receiving
-    /// through a socket of its own, is free of it.
+    /// Of an [`RxTx`](super::RxTx) socket, received packets have one too:
+    /// [`Block::vnet_header`](super::Block::vnet_header). A packet whose state it cannot express, as a
+    /// virtual machine can hand in through a tap (UDP fragmentation offload, SCTP segments), is dropped, and
+    /// counted in [`Statistics::drops`](super::Statistics::drops).
     #[doc(alias = "PACKET_VNET_HDR")]
     #[must_use]
     pub const fn vnet_headers(mut self) -> Self {
@@ -196,6 +194,12 @@ pub struct MappedTx {
     ring: MappedTxRing,
     format: Format,
     protocol: u16,
+}
+
+impl MappedTx {
+    pub(super) fn has_vnet_headers(&self) -> bool {
+        self.format.vnet_header != 0
+    }
 }
 
 /// A transmit ring whose frames go out through an interface.

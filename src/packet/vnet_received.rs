@@ -11,8 +11,7 @@ impl<H: Handle> Block<H> {
     /// checksum, and longer than the MTU because nobody has cut it into segments; one that comes from a
     /// network can be longer because it was put together on arrival (GRO). Whoever sends it on gives the
     /// header to the frame: [`TxFrame::set_vnet_header`](super::TxFrame::set_vnet_header). A packet
-    /// whose state the header cannot express is dropped by the kernel, and can spoil the ring:
-    /// [`Tx::vnet_headers`](super::Tx::vnet_headers) tells.
+    /// whose state the header cannot express is dropped by the kernel.
     ///
     /// `None` for a packet of another block, as far as that can be seen.
     #[must_use]

@@ -5,7 +5,12 @@ use crate::sync::{Indices, Ordering};
 
 /// The side of a ring that reads slots.
 #[derive(Debug)]
-pub struct Consumer<T>(Side<T>);
+pub struct Consumer<T> {
+    side: Side<T>,
+    /// What our word holds: up to there slots were given back. `side.own` is ahead of it where a batch
+    /// is out or was forgotten.
+    released: u32,
+}
 
 impl<T: Entry> Consumer<T> {
     /// The consumer of a ring, which goes on where the ring's words stand.
@@ -19,13 +24,16 @@ impl<T: Entry> Consumer<T> {
         // Relaxed: the word is ours.
         // SAFETY: the memory is there (the caller's promise).
         let own = unsafe { memory.consumer() }.load(Ordering::Relaxed);
-        Self(Side {
-            memory,
-            size,
-            own,
-            other: own,
-            corrupt: false,
-        })
+        Self {
+            side: Side {
+                memory,
+                size,
+                own,
+                other: own,
+                corrupt: false,
+            },
+            released: own,
+        }
     }
 
     /// Loads how far the other side has filled.
@@ -45,28 +53,36 @@ impl<T: Entry> Consumer<T> {
     }
 
     /// How many slots are filled. Loads the other side's word.
+    ///
+    /// None in a corrupt ring.
     #[must_use]
     pub fn filled(&mut self) -> u32 {
-        Self::look(&mut self.0);
-        Self::known_filled(&self.0)
+        Self::look(&mut self.side);
+        if self.side.corrupt {
+            0
+        } else {
+            Self::known_filled(&self.side)
+        }
     }
 
-    /// Whether a slot is filled, without taking note of it.
+    /// Whether a slot is filled, without taking note of it; or a [batch](Self::batch) has to give back what
+    /// a forgotten one held.
     #[inline]
     #[must_use]
     pub fn is_ready(&self) -> bool {
         // Relaxed: only asks; the batch that follows reads the slots.
         // SAFETY: the memory outlives the consumer (`new`).
-        let producer = unsafe { self.0.memory.producer() }.load(Ordering::Relaxed);
-        producer != self.0.own && !self.0.corrupt
+        let producer = unsafe { self.side.memory.producer() }.load(Ordering::Relaxed);
+        producer != self.released && !self.side.corrupt
     }
 
     /// Takes up to `max` filled slots, to be read and given back together when the batch is dropped.
     ///
-    /// The other side's word is loaded only where no filled slot is known.
+    /// The other side's word is loaded only where no filled slot is known. Whoever leaves known ones, because
+    /// the rest of a packet is not there yet, asks [`filled`](Self::filled) before the next batch.
     #[inline]
     pub fn batch(&mut self, max: u32) -> ConsumerBatch<'_, T> {
-        let side = &mut self.0;
+        let side = &mut self.side;
         if side.other == side.own {
             Self::look(side);
         }
@@ -75,36 +91,42 @@ impl<T: Entry> Consumer<T> {
         } else {
             Self::known_filled(side)
         };
+        let next = side.own;
+        let end = next.wrapping_add(filled.min(max));
+        // Should the batch be forgotten, none of its entries comes again (invariant 5): what they name may
+        // long have been given to the other side anew. `drop` takes it back.
+        side.own = end;
         ConsumerBatch {
             size: side.size,
-            next: side.own,
-            end: side.own.wrapping_add(filled.min(max)),
-            side,
+            next,
+            end,
+            consumer: self,
         }
     }
 
     /// The number of slots.
     #[must_use]
     pub fn size(&self) -> RingSize {
-        self.0.size
+        self.side.size
     }
 
     /// Whether the other side's word held what no ring can hold: nothing more is handed out.
     #[must_use]
     pub fn is_corrupt(&self) -> bool {
-        self.0.corrupt
+        self.side.corrupt
     }
 }
 
 /// Filled slots, in order; dropping gives back those that were read.
 ///
-/// Forgetting it is safe, and gives none back: they come again.
+/// Forgetting it is safe, and loses its entries: none of them comes again, whether it was read or not. Their
+/// slots are given back with the next batch that is dropped.
 #[derive(Debug)]
 pub struct ConsumerBatch<'c, T: Entry> {
     size: RingSize,
     next: u32,
     end: u32,
-    side: &'c mut Side<T>,
+    consumer: &'c mut Consumer<T>,
 }
 
 impl<T: Entry> ConsumerBatch<'_, T> {
@@ -118,7 +140,8 @@ impl<T: Entry> ConsumerBatch<'_, T> {
         // SAFETY: a slot of the ring (invariant 4) between our word and the other side's: it is ours
         // (invariant 1), and the memory outlives the consumer that `self` borrows.
         Some(unsafe {
-            self.side
+            self.consumer
+                .side
                 .memory
                 .read(self.size.slot(self.next.wrapping_add(distance)))
         })
@@ -135,16 +158,21 @@ impl<T: Entry> ConsumerBatch<'_, T> {
     #[inline]
     pub fn limit(&mut self, max: u32) {
         self.end = self.next.wrapping_add(self.remaining().min(max));
+        self.consumer.side.own = self.end;
     }
 
     /// Has the batch go on to up to `max` entries from the next one on, as far as slots are known to be
     /// filled.
     #[inline]
     pub fn extend(&mut self, max: u32) {
-        let filled = self.side.other.wrapping_sub(self.next);
+        if self.consumer.side.corrupt {
+            return;
+        }
+        let filled = self.consumer.side.other.wrapping_sub(self.next);
         self.end = self
             .next
             .wrapping_add(filled.min(max).max(self.remaining()));
+        self.consumer.side.own = self.end;
     }
 }
 
@@ -170,13 +198,14 @@ impl<T: Entry> ExactSizeIterator for ConsumerBatch<'_, T> {}
 impl<T: Entry> Drop for ConsumerBatch<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if self.next == self.side.own {
+        self.consumer.side.own = self.next;
+        if self.next == self.consumer.released {
             return;
         }
-        self.side.own = self.next;
+        self.consumer.released = self.next;
         // Release: pairs with the kernel's load of the consumer word and the control dependency behind it;
         // our reads of the slots come before its next writes to them.
         // SAFETY: the memory outlives the consumer that `self` borrows.
-        unsafe { self.side.memory.consumer() }.store(self.next, Ordering::Release);
+        unsafe { self.consumer.side.memory.consumer() }.store(self.next, Ordering::Release);
     }
 }

@@ -37,7 +37,8 @@ impl<T: Entry> Indices<T> {
     ///
     /// As long as this value or a copy of it is used, the words are valid for atomic accesses and
     /// aligned, and so are as many slots as the ring that is made of it is told, all of them
-    /// initialised; and only the side that the words name touches a slot.
+    /// initialised, with a `T` whatever the other side writes there; and only the side that the words name
+    /// touches a slot.
     #[must_use]
     pub const unsafe fn new(
         producer: NonNull<u32>,

@@ -9,7 +9,7 @@ use core::ffi::{c_int, c_short};
 
 use linux_raw_sys::ioctl::{SIOCGIFFLAGS, SIOCGIFHWADDR, SIOCGIFMTU};
 use linux_raw_sys::net::{IFNAMSIZ, net_device_flags};
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::ioctl::{Opcode, Updater, ioctl};
 use rustix::net::netdevice::index_to_name_inlined;
@@ -26,7 +26,8 @@ const ETHTOOL_GCHANNELS: u32 = 0x3c;
 /// From `linux/if_arp.h`.
 const ARPHRD_ETHER: u16 = 1;
 
-type Name = [u8; IFNAMSIZ as usize];
+/// An interface's name, and zeros up to the end.
+pub(crate) type Name = [u8; IFNAMSIZ as usize];
 
 /// `struct ifreq` with its union as bytes.
 #[repr(C, align(8))]
@@ -72,7 +73,7 @@ fn name(fd: BorrowedFd<'_>, index: u32) -> Result<Name, Errno> {
 
 /// Asks by name about the interface of this index. What is heard counts only where the name was the
 /// interface's before and after: it can be renamed, and another can take its name.
-fn by_name<T>(
+pub(crate) fn by_name<T>(
     fd: BorrowedFd<'_>,
     index: u32,
     ask: impl Fn(Name) -> Result<T, Errno>,
@@ -171,11 +172,15 @@ pub(crate) fn name_to_index_in(fd: BorrowedFd<'_>, name: &str) -> Result<u32, Er
 
 /// The index of the interface with this name, in the network namespace of the calling thread.
 pub(crate) fn name_to_index(name: &str) -> Result<u32, Errno> {
-    let socket = socket_with(
+    name_to_index_in(any_socket()?.as_fd(), name)
+}
+
+/// A socket of the calling thread's network namespace, for what can be asked through any.
+pub(crate) fn any_socket() -> Result<OwnedFd, Errno> {
+    socket_with(
         AddressFamily::UNIX,
         SocketType::DGRAM,
         SocketFlags::CLOEXEC,
         None,
-    )?;
-    name_to_index_in(socket.as_fd(), name)
+    )
 }

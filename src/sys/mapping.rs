@@ -37,12 +37,17 @@ impl Mapping {
     /// pages are the kernel's own and never swapped; `MAP_LOCKED` would lock nothing and add a way to
     /// fail.
     pub(crate) fn new(fd: BorrowedFd<'_>, len: usize) -> Result<Self, Error> {
+        Self::new_at(fd, len, 0)
+    }
+
+    /// The same, of the ring that lies at this offset of the descriptor, in bytes.
+    pub(crate) fn new_at(fd: BorrowedFd<'_>, len: usize, offset: u64) -> Result<Self, Error> {
         let bytes = len as u64;
         let map_ring = Error::system(Operation::MapRing { bytes });
         let access = ProtFlags::READ | ProtFlags::WRITE;
         let flags = MapFlags::SHARED | MapFlags::POPULATE;
         // SAFETY: a new mapping at an address of the kernel's choice touches no other memory.
-        let base = unsafe { mmap(core::ptr::null_mut(), len, access, flags, fd, 0) };
+        let base = unsafe { mmap(core::ptr::null_mut(), len, access, flags, fd, offset) };
         let base = base.map_err(&map_ring)?.cast::<u8>();
         let base = NonNull::new(base).ok_or_else(|| map_ring(Errno::FAULT))?;
         let mapping = Self { base, len };

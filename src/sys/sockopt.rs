@@ -64,7 +64,17 @@ impl Answer for raw::tpacket_stats_v3 {}
 
 /// `getsockopt(fd, SOL_PACKET, name, value)`, which reads and writes `value`; what the kernel leaves out
 /// stays.
-pub(super) fn get<T: Answer>(fd: BorrowedFd<'_>, name: u32, mut value: T) -> Result<T, Errno> {
+pub(super) fn get<T: Answer>(fd: BorrowedFd<'_>, name: u32, value: T) -> Result<T, Errno> {
+    get_at(fd, linux_raw_sys::net::SOL_PACKET, name, value).map(|(value, _)| value)
+}
+
+/// `getsockopt(fd, level, name, value)`, the same; and how many bytes the kernel has written.
+pub(super) fn get_at<T: Answer>(
+    fd: BorrowedFd<'_>,
+    level: u32,
+    name: u32,
+    mut value: T,
+) -> Result<(T, u32), Errno> {
     let mut len = size_of::<T>() as u32;
     // SAFETY: the kernel reads and writes at most `len` bytes of `value`, any of which make a value, and
     // the four of `len`.
@@ -72,14 +82,14 @@ pub(super) fn get<T: Answer>(fd: BorrowedFd<'_>, name: u32, mut value: T) -> Res
         syscall!(
             Sysno::getsockopt,
             fd.as_raw_fd(),
-            linux_raw_sys::net::SOL_PACKET,
+            level,
             name,
             &raw mut value,
             &raw mut len
         )
     };
     done.map_err(errno)?;
-    Ok(value)
+    Ok((value, len))
 }
 
 /// `PACKET_VERSION`: which layout the rings have. Refused (EBUSY) once there is a ring.

@@ -1,5 +1,10 @@
 //! AF_XDP: rings of descriptors over memory that the program and the kernel share.
 //!
+//! A [`Umem`] is that memory, in chunks. A [`Frame`] is one chunk, owned by the program, with the packet in it; it
+//! goes by value into a [`FillRing`] to be received into, or into a [`TxRing`] to be sent, and comes out of an
+//! [`RxRing`] or a [`CompletionRing`]. A [`Pool`] has the frames that nobody uses. A [`Socket`] is configured,
+//! mapped and bound, in that order and in its type.
+//!
 //! # Programs
 //!
 //! Packets reach a socket by an XDP program on the interface, which redirects those of each queue to the
@@ -23,10 +28,33 @@
 //! See the [kernel's document](https://docs.kernel.org/networking/af_xdp.html).
 
 mod attachment;
+mod closed;
+#[allow(unsafe_code)]
+mod completion;
+mod fill;
+mod fragments;
+#[allow(unsafe_code)]
+mod frame;
+mod geometry;
+mod interface_gather;
+mod member;
+mod metadata;
 mod occupant;
+mod pool;
 mod program;
+mod queue;
 mod redirect;
+mod ring_set;
+#[allow(unsafe_code)]
+mod rx;
+mod sibling;
+mod socket;
+mod statistics;
 mod translate;
+mod tx;
+#[allow(unsafe_code)]
+mod umem;
+mod watch;
 mod xskmap;
 
 use core::ffi::CStr;
@@ -35,13 +63,34 @@ use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 pub use self::attachment::{AttachError, AttachMode, Attachment};
+pub use self::closed::Closed;
+pub use self::completion::{CompletionBatch, CompletionRing};
+pub use self::fill::{FillBatch, FillRing};
+pub use self::fragments::Fragments;
+pub use self::frame::{Frame, Refusal, Refused};
+pub use self::geometry::UmemGeometry;
+pub use self::interface_gather::InterfaceGather;
+pub use self::metadata::TxRequest;
 pub use self::occupant::{AttachedMode, Occupant};
+pub use self::pool::Pool;
 pub use self::program::Program;
+pub use self::queue::{Copies, Queue};
 pub use self::redirect::{LoadError, Redirect, Rejected};
+pub use self::ring_set::{BoundRings, MappedRings, Rx, RxRings, RxTx, RxTxRings, Tx, TxRings};
+pub use self::rx::{RxBatch, RxRing};
+pub use self::sibling::Shared;
+pub use self::socket::{Joint, Socket};
+pub use self::statistics::{MoreStatistics, Statistics};
 pub use self::translate::Untranslatable;
+pub use self::tx::{Kicked, TxBatch, TxRing};
+pub use self::umem::{HugePages, Locking, Umem};
 pub use self::xskmap::Xskmap;
+pub use crate::chunks::Census;
 use crate::error::{Error, Operation};
+pub use crate::gather::Gather;
 pub use crate::interface::{Interface, LinkState, Queues};
+pub use crate::link_watch::LinkWatch;
+pub use crate::ring::RingSize;
 use crate::sys::bpf;
 
 /// What the kernel tells of an object; EINVAL is what it says of descriptors of other kinds.

@@ -3,7 +3,7 @@
 use core::ops::{ControlFlow, Range};
 use core::time::Duration;
 
-use packet_ring::handoff::{HELD, Handle, USER};
+use packet_ring::handoff::{self, HELD, Handle, USER};
 use packet_ring::packet::{
     Block, Delivery, Direction, Geometry, Packet, Position, TimestampSource,
 };
@@ -22,12 +22,46 @@ pub(crate) struct Outcome {
     pub(crate) corrupt: bool,
 }
 
-/// Makes a ring of `bytes` and takes every block that it hands out, in all the ways there are.
+/// Whether the kernel puts a vnet header before each packet, and may leave records unwritten.
+#[derive(Clone, Copy)]
+enum VnetHeaders {
+    Without,
+    With,
+}
+
+impl VnetHeaders {
+    fn open<H: Handle>(self, guard: handoff::Block<H>, geometry: &Geometry) -> Option<Block<H>> {
+        match self {
+            Self::Without => Block::open(guard, geometry),
+            Self::With => Block::open_with_vnet_headers(guard, geometry),
+        }
+    }
+
+    fn read(self, block: &[u8], private_area: u32) -> Reading {
+        match self {
+            Self::Without => oracle::read(block, private_area),
+            Self::With => oracle::read_with_vnet_headers(block, private_area),
+        }
+    }
+}
+
+/// Makes a ring of `bytes` and takes every block that it hands out, in all the ways there are; and once
+/// more, as one of a socket whose packets have vnet headers.
 ///
 /// # Panics
 ///
 /// Where the library and the oracle disagree.
 pub(crate) fn ring(geometry: &Geometry, private_area: u32, bytes: &[u8]) -> Outcome {
+    ring_of(VnetHeaders::With, geometry, private_area, bytes);
+    ring_of(VnetHeaders::Without, geometry, private_area, bytes)
+}
+
+fn ring_of(
+    vnet_headers: VnetHeaders,
+    geometry: &Geometry,
+    private_area: u32,
+    bytes: &[u8],
+) -> Outcome {
     let mut heap = HeapRing::new(geometry, bytes);
     let size = geometry.block_size() as usize;
     let count = geometry.block_count().get() as usize;
@@ -50,12 +84,12 @@ pub(crate) fn ring(geometry: &Geometry, private_area: u32, bytes: &[u8]) -> Outc
         }
         let guard = taken.expect("the program owns the block");
         assert_eq!(guard.status(), status);
-        let opened = Block::open(guard, geometry);
+        let opened = vnet_headers.open(guard, geometry);
         if outcome.corrupt {
             assert!(opened.is_none(), "opened a block of a corrupt ring");
             continue;
         }
-        let expected = oracle::read(content, private_area);
+        let expected = vnet_headers.read(content, private_area);
         let Some(mut block) = opened else {
             assert_eq!(expected.header, None, "refused a good header");
             assert!(slots.is_corrupt(), "refused in silence");
@@ -89,14 +123,20 @@ pub(crate) fn ring(geometry: &Geometry, private_area: u32, bytes: &[u8]) -> Outc
 
 /// Goes through the first block by `packet_mut` alone, which must latch as the walk does.
 pub(crate) fn writing(geometry: &Geometry, private_area: u32, bytes: &[u8]) {
+    for vnet_headers in [VnetHeaders::Without, VnetHeaders::With] {
+        writing_of(vnet_headers, geometry, private_area, bytes);
+    }
+}
+
+fn writing_of(vnet_headers: VnetHeaders, geometry: &Geometry, private_area: u32, bytes: &[u8]) {
     let mut heap = HeapRing::new(geometry, bytes);
     let mut receiver = heap.ring.receiver();
     let slots = receiver.slots();
     let taken = receiver.next_block();
-    if let Some(mut block) = taken.and_then(|guard| Block::open(guard, geometry)) {
+    if let Some(mut block) = taken.and_then(|guard| vnet_headers.open(guard, geometry)) {
         let mut content = bytes.to_vec();
         content.resize(geometry.block_size() as usize, 0);
-        let expected = oracle::read(&content, private_area);
+        let expected = vnet_headers.read(&content, private_area);
         let mut position = block.start();
         for _ in &expected.packets {
             assert!(block.packet_mut(&mut position).is_some());

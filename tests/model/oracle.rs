@@ -73,31 +73,12 @@ pub(crate) fn read(block: &[u8], private_area: u32) -> Reading {
         packets: Vec::new(),
         corrupt: true,
     };
-    let private_area = i128::from(private_area);
-    let mut first = 48 + private_area;
-    while first % 8 != 0 {
-        first += 1;
-    }
-    let used = number(block, 20, 4);
-    if number(block, 16, 4) != first || used < first || used > block.len() as i128 {
+    let Some(header) = header(block, private_area) else {
         return bad_header;
-    }
-    let count: i128 = number(block, 12, 4);
-    let time = |at| {
-        (
-            narrow(number(block, at, 4)),
-            narrow(number(block, at + 4, 4)),
-        )
     };
-    let header = Header {
-        count: narrow(count),
-        used: narrow(used),
-        sequence: narrow(number(block, 24, 8)),
-        times: [time(32), time(40)],
-        private_area: (48, start_of(48 + private_area)),
-    };
+    let (count, used) = (header.count, i128::from(header.used));
     let mut packets = Vec::new();
-    let mut at = first;
+    let mut at = first_record(private_area);
     for ordinal in 1..=count {
         let Some((packet, next)) = record(block, at, used, ordinal == count) else {
             return Reading {
@@ -116,6 +97,96 @@ pub(crate) fn read(block: &[u8], private_area: u32) -> Reading {
     }
 }
 
+/// Where the first record lies.
+fn first_record(private_area: u32) -> i128 {
+    let mut first = 48 + i128::from(private_area);
+    while first % 8 != 0 {
+        first += 1;
+    }
+    first
+}
+
+/// The header of `block`; `None` where it is none that the kernel writes.
+fn header(block: &[u8], private_area: u32) -> Option<Header> {
+    let first = first_record(private_area);
+    let used = number(block, 20, 4);
+    if number(block, 16, 4) != first || used < first || used > block.len() as i128 {
+        return None;
+    }
+    let time = |at| {
+        (
+            narrow(number(block, at, 4)),
+            narrow(number(block, at + 4, 4)),
+        )
+    };
+    Some(Header {
+        count: narrow(number(block, 12, 4)),
+        used: narrow(used),
+        sequence: narrow(number(block, 24, 8)),
+        times: [time(32), time(40)],
+        private_area: (48, start_of(48 + i128::from(private_area))),
+    })
+}
+
+/// Reads `block` as [`read`] does, but for records whose status has no `TP_STATUS_USER`: the kernel has
+/// made room for them and not written them.
+pub(crate) fn read_with_vnet_headers(block: &[u8], private_area: u32) -> Reading {
+    let bad_header = Reading {
+        header: None,
+        packets: Vec::new(),
+        corrupt: true,
+    };
+    let Some(mut header) = header(block, private_area) else {
+        return bad_header;
+    };
+    let used = i128::from(header.used);
+    let mut at = first_record(private_area);
+    let mut written = Vec::new();
+    for ordinal in 1..=header.count {
+        if at + 68 > used {
+            return bad_header;
+        }
+        let is_written = number(block, at + 20, 4) % 2 == 1;
+        if is_written {
+            written.push(at);
+        }
+        if ordinal == header.count {
+            if !is_written {
+                header.times[1] = written.last().map_or(header.times[0], |&last| {
+                    (
+                        narrow(number(block, last + 4, 4)),
+                        narrow(number(block, last + 8, 4)),
+                    )
+                });
+            }
+        } else {
+            let step = number(block, at, 4);
+            if step < 68 || step % 8 != 0 {
+                return bad_header;
+            }
+            at += step;
+        }
+    }
+    header.count = u32::try_from(written.len()).expect("fewer than there were");
+    let ends = written.iter().skip(1).chain([&used]);
+    let mut packets = Vec::new();
+    for (&at, &end) in written.iter().zip(ends) {
+        let Some(packet) = packet(block, at, end - at) else {
+            return Reading {
+                header: Some(header),
+                packets,
+                corrupt: true,
+            };
+        };
+        packets.push(packet);
+    }
+    Reading {
+        header: Some(header),
+        packets,
+        corrupt: false,
+    }
+}
+
 /// The record at `at`, and where it ends; `None` where the kernel did not write it.
 fn record(block: &[u8], at: i128, used: i128, last: bool) -> Option<(Seen, i128)> {
     if at + 68 > used {
@@ -126,6 +197,12 @@ fn record(block: &[u8], at: i128, used: i128, last: bool) -> Option<(Seen, i128)
     if step < 68 || at + step > used || (!last && step % 8 != 0) {
         return None;
     }
+    Some((packet(block, at, step)?, at + step))
+}
+
+/// The packet of the record of `step` bytes at `at`; `None` where the kernel did not write it.
+fn packet(block: &[u8], at: i128, step: i128) -> Option<Seen> {
+    let field = |offset, width| number(block, at + offset, width);
     let mac = field(24, 2);
     let captured = field(12, 4);
     if mac < 68 || mac + captured > step {
@@ -144,7 +221,7 @@ fn record(block: &[u8], at: i128, used: i128, last: bool) -> Option<(Seen, i128)
     for (place, byte) in address.iter_mut().enumerate().take(address_len) {
         *byte = block[start_of(at + 60) + place];
     }
-    let seen = Seen {
+    Some(Seen {
         data: (start, start_of(at + mac + captured)),
         captured: narrow(captured),
         length: narrow(field(16, 4)),
@@ -161,8 +238,7 @@ fn record(block: &[u8], at: i128, used: i128, last: bool) -> Option<(Seen, i128)
         packet_type: block[start_of(at + 58)],
         address,
         address_len,
-    };
-    Some((seen, at + step))
+    })
 }
 
 fn start_of(at: i128) -> usize {

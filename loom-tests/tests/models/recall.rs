@@ -12,6 +12,9 @@ enum Seen {
     RefusedMeanwhile,
     CameBack,
     NotYet,
+    /// A frame that the interface's queue had dropped was handed over anew, and the kernel then asked for it
+    /// once more.
+    AskedFor,
 }
 
 /// Makes the kernel send what it finds, if it does.
@@ -122,5 +125,58 @@ fn recalled_or_sent(name: &'static str, wrong: bool) {
         }
         stranger.join().unwrap();
         finish(&kernel, &mut ring, sent);
+    });
+}
+
+/// Another thread makes the kernel send into a full queue, which drops a frame and asks for it once more,
+/// while the program has it again, hands it over anew and recalls it: whatever is not recalled is sent.
+#[test]
+fn what_is_not_recalled_goes_out_though_the_queue_was_full() {
+    const SHAPE: TxShape = TxShape {
+        loads: Loads::InOrder,
+        queue: 0,
+        ..TWO_FRAMES
+    };
+    let recalled = (0..=2).map(Seen::Recalled);
+    let model = Model::new("recalled while the queue is full")
+        .must_see(recalled)
+        .must_see([Seen::CameBack, Seen::NotYet, Seen::AskedFor]);
+    model.check(|seen| {
+        let (kernel, mut ring) = TxKernel::with_ring(SHAPE);
+        for number in [1, 2] {
+            send(ring.reserve().expect("a free frame"), &packet(number));
+        }
+        let stranger = thread::spawn({
+            let kernel = kernel.clone();
+            move || kick(&kernel)
+        });
+        step();
+        let came_back = match ring.reserve() {
+            Some(frame) => {
+                send(frame, &packet(3));
+                seen.note(Seen::CameBack);
+                true
+            }
+            None => {
+                seen.note(Seen::NotYet);
+                false
+            }
+        };
+        step();
+        let recalled = ring.recall(|| kick(&kernel));
+        seen.note(Seen::Recalled(recalled));
+        if came_back && recalled == 0 {
+            seen.note(Seen::AskedFor);
+        }
+        stranger.join().unwrap();
+        kernel.set_queue(2);
+        while kernel.kick().is_ok_and(|taken| taken > 0) {}
+        while kernel.complete() {}
+        while ring.next_completion().is_some() {}
+        assert_eq!(
+            (ring.queued(), ring.in_flight()),
+            (0, 0),
+            "nothing is stuck"
+        );
     });
 }

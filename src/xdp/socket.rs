@@ -1,0 +1,424 @@
+//! The AF_XDP socket, and its way from state to state.
+
+use core::time::Duration;
+
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::net::AddressFamily;
+use rustix::net::sockopt::socket_domain;
+use rustix::thread::nanosleep;
+
+use super::closed::Closed;
+use super::ring_set::{BoundRings, KINDS, Making, MappedRings, XdpRings, make};
+use super::tx::Transfer;
+use super::umem::Memory;
+use super::{Queue, Umem};
+use crate::chunks::{Chunks, Slot};
+use crate::error::{Error, Operation};
+use crate::lifecycle::{Alone, Bound, Configured, Failed, Mapped};
+use crate::sys;
+use crate::wait::Deadline;
+
+/// How long [`Socket::bind_until`] lets a queue alone that is busy.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// An AF_XDP socket in the state `S`.
+///
+/// | state | may | entered by |
+/// |---|---|---|
+/// | [`Configured`] | set options | [`configure`](Self::configure), [`from_fd`](Self::from_fd) |
+/// | [`Mapped`] | stock the fill ring; no packet can arrive | [`map`](Self::map) |
+/// | [`Bound`] | receive, transmit | [`bind`](Self::bind) |
+/// | [`Bound<_, Shared>`](Bound) | the same, with further sockets on the same queue | [`share`](Self::share) |
+///
+/// Which rings it has, the state's parameter says: [`Rx`](super::Rx), [`Tx`](super::Tx),
+/// [`RxTx`](super::RxTx).
+///
+/// A socket that receives needs an XDP program on its interface beside, which passes packets to the socket
+/// through an XSKMAP; one that transmits does not.
+///
+/// Needs Linux 5.4, and CAP_NET_RAW in the user namespace that owns the network namespace, to open it.
+///
+/// Dropping a bound socket is safe, and closes it; the chunks that the kernel had by it are lost then, and its
+/// place among the 84 of the UMEM: [`close`](Self::close) keeps them.
+#[derive(Debug)]
+pub struct Socket<S> {
+    state: S,
+    chunks: Chunks<Memory>,
+    made: Made,
+}
+
+/// What the kernel has made by a `map` that failed later: it makes nothing twice.
+#[derive(Clone, Copy, Debug, Default)]
+struct Made {
+    umem: bool,
+    rings: usize,
+}
+
+impl<R: XdpRings> Socket<Configured<R>> {
+    /// Opens a socket for these rings over this memory. `socket(AF_XDP)`.
+    ///
+    /// Any number of sockets may use one memory: each registers it for itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: EPERM without CAP_NET_RAW, EAFNOSUPPORT where the kernel has no AF_XDP.
+    pub fn configure(rings: R, umem: &Umem) -> Result<Self, Error> {
+        let fd = sys::open_xdp().map_err(Error::system(Operation::OpenXdpSocket))?;
+        Ok(Self::opened(rings, umem, fd))
+    }
+
+    /// Takes an AF_XDP socket that was opened by somebody else, as by a process that has the right to, and was
+    /// not used since. What follows, up to sending and receiving, needs no right but RLIMIT_MEMLOCK.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotXdpSocket`].
+    pub fn from_fd(fd: OwnedFd, rings: R, umem: &Umem) -> Result<Self, Error> {
+        match socket_domain(&fd) {
+            Ok(AddressFamily::XDP) => Ok(Self::opened(rings, umem, fd)),
+            _ => Err(Error::NotXdpSocket),
+        }
+    }
+
+    fn opened(rings: R, umem: &Umem, fd: OwnedFd) -> Self {
+        Self {
+            state: Configured { rings, fd },
+            chunks: umem.chunks().clone(),
+            made: Made::default(),
+        }
+    }
+
+    /// Has the kernel poll the driver when this socket sleeps or kicks, for at most this time and this many
+    /// packets at once, in place of interrupts. `setsockopt` with SO_PREFER_BUSY_POLL, SO_BUSY_POLL and
+    /// SO_BUSY_POLL_BUDGET; Linux 5.11.
+    ///
+    /// Does nothing on veth.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: EPERM without CAP_NET_ADMIN.
+    #[doc(alias = "SO_PREFER_BUSY_POLL")]
+    #[doc(alias = "SO_BUSY_POLL")]
+    pub fn busy_poll(&mut self, time: Duration, budget: u32) -> Result<(), Error> {
+        let fd = self.state.fd.as_fd();
+        let set = Error::system(Operation::SetBusyPoll);
+        let microseconds = u32::try_from(time.as_micros()).map_err(|_| set(Errno::INVAL))?;
+        sys::prefer_busy_poll(fd, true).map_err(&set)?;
+        sys::set_busy_poll(fd, microseconds).map_err(&set)?;
+        sys::set_busy_poll_budget(fd, budget).map_err(&set)
+    }
+
+    /// Registers the memory, makes the rings and maps them.
+    ///
+    /// `setsockopt` with XDP_UMEM_REG and the size of each ring, `getsockopt(XDP_MMAP_OFFSETS)`; for each ring
+    /// `mmap`, `madvise(MADV_DONTFORK)` and a duplicate of the descriptor (`fcntl`).
+    ///
+    /// # Errors
+    ///
+    /// Gives the socket back, with [`Error::System`]: ENOBUFS where RLIMIT_MEMLOCK does not allow the memory once
+    /// more; ENOMEM. [`Error::TooManySockets`] where 84 sockets use the memory, or were dropped without
+    /// [`close`](Socket::close).
+    #[doc(alias = "XDP_UMEM_REG")]
+    pub fn map(mut self) -> Result<Socket<Mapped<R>>, Failed<Self>> {
+        match self.try_map() {
+            Ok(rings) => Ok(Socket {
+                state: Mapped {
+                    rings,
+                    fd: self.state.fd,
+                },
+                chunks: self.chunks,
+                made: self.made,
+            }),
+            Err(error) => Err(Failed::new(error, self)),
+        }
+    }
+
+    fn try_map(&mut self) -> Result<MappedRings<R::Rings>, Error> {
+        let fd = self.state.fd.as_fd();
+        if !self.made.umem {
+            let umem = self.chunks.owner().registration();
+            let register = Operation::RegisterUmem { bytes: umem.len };
+            sys::register_umem(fd, &umem).map_err(Error::system(register))?;
+            self.made.umem = true;
+        }
+        let wanted = KINDS.into_iter().zip(self.state.rings.wanted());
+        for (ring, size) in wanted.skip(self.made.rings) {
+            if let Some(size) = size {
+                make(fd, ring, size)?;
+            }
+            self.made.rings += 1;
+        }
+        let slot = self.chunks.take_slot().ok_or(Error::TooManySockets)?;
+        let making = Making {
+            fd,
+            chunks: &self.chunks,
+            slot,
+        };
+        match self.state.rings.map(making) {
+            Ok(rings) => Ok(MappedRings { rings, slot }),
+            Err(error) => {
+                unused(&self.chunks, slot);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Gives a slot back that no ring was left of.
+#[allow(unsafe_code, reason = "the slot's last ring has gone without a chunk")]
+fn unused(chunks: &Chunks<Memory>, slot: Slot) {
+    // SAFETY: the rings that were made of the slot were dropped, and no chunk was given away by it.
+    let _ = unsafe { chunks.reclaim(slot) };
+}
+
+impl<R: XdpRings> Socket<Mapped<R>> {
+    /// The rings: the fill ring can be stocked.
+    pub fn rings(&mut self) -> &mut R::Rings {
+        &mut self.state.rings.rings
+    }
+
+    /// Binds the socket to a queue: from now on packets arrive, and can be sent.
+    ///
+    /// `bind`, and `getsockopt(XDP_OPTIONS)`.
+    ///
+    /// # Errors
+    ///
+    /// Gives the socket back, its fill ring stocked, with [`Error::QueueBusy`] where another socket has the queue;
+    /// [`Error::System`]: ENODEV where there is no such interface, EINVAL where it has no such queue, EOPNOTSUPP
+    /// where its driver cannot do without copies and [`Copies::Never`](super::Copies::Never) was asked for.
+    pub fn bind(self, queue: Queue) -> Result<Socket<Bound<R>>, Failed<Self>> {
+        match Self::try_bind(self.state.fd.as_fd(), queue) {
+            Ok(zero_copy) => Ok(self.bound(queue, zero_copy)),
+            Err(error) => Err(Failed::new(error, self)),
+        }
+    }
+
+    /// The same, again and again while the queue is busy, once a millisecond until the deadline: the kernel lets go
+    /// of a closed socket's queue some 25 ms later.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_until(
+        self,
+        queue: Queue,
+        deadline: Deadline,
+    ) -> Result<Socket<Bound<R>>, Failed<Self>> {
+        let fd = self.state.fd.as_fd();
+        match until_free(deadline, || Self::try_bind(fd, queue)) {
+            Ok(zero_copy) => Ok(self.bound(queue, zero_copy)),
+            Err(error) => Err(Failed::new(error, self)),
+        }
+    }
+
+    fn try_bind(fd: BorrowedFd<'_>, queue: Queue) -> Result<bool, Error> {
+        bind(fd, queue)?;
+        sys::is_zero_copy(fd).map_err(Error::system(Operation::ReadXdpOptions))
+    }
+
+    fn bound(self, queue: Queue, zero_copy: bool) -> Socket<Bound<R>> {
+        let Mapped { rings, fd } = self.state;
+        let MappedRings { mut rings, slot } = rings;
+        if let Some(rx) = R::rx(&mut rings) {
+            rx.set_multi_buffer(queue.is_multi_buffer());
+        }
+        if let Some(tx) = R::tx(&mut rings) {
+            tx.set_transfer(Transfer {
+                zero_copy,
+                tells: queue.tells_wakeup(),
+            });
+        }
+        Socket {
+            state: Bound {
+                rings: BoundRings {
+                    rings,
+                    slot,
+                    queue,
+                    zero_copy,
+                },
+                fd,
+                group: Alone::new(),
+            },
+            chunks: self.chunks,
+            made: self.made,
+        }
+    }
+}
+
+/// Binds a socket to a queue.
+pub(super) fn bind(fd: BorrowedFd<'_>, queue: Queue) -> Result<(), Error> {
+    let (interface, index) = (queue.interface().index(), queue.index());
+    sys::bind_xdp(fd, interface, index, queue.flags()).map_err(|errno| match errno {
+        Errno::BUSY => Error::QueueBusy {
+            interface,
+            queue: index,
+        },
+        errno => Error::System {
+            operation: Operation::BindQueue {
+                interface,
+                queue: index,
+            },
+            errno,
+        },
+    })
+}
+
+/// Tries again while the queue is busy.
+pub(super) fn until_free<T>(
+    deadline: Deadline,
+    mut bind: impl FnMut() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let pause = rustix::time::Timespec {
+        tv_sec: 0,
+        tv_nsec: RETRY.subsec_nanos().into(),
+    };
+    loop {
+        match bind() {
+            Err(Error::QueueBusy { .. }) if !deadline.has_passed() => {
+                // A signal ends it early: the deadline decides.
+                let _ = nanosleep(&pause);
+            }
+            tried => return tried,
+        }
+    }
+}
+
+impl<R: XdpRings, G> Socket<Bound<R, G>> {
+    /// The rings, to be used together.
+    #[inline(always)]
+    pub fn rings(&mut self) -> &mut R::Rings {
+        &mut self.state.rings.rings
+    }
+
+    /// What the socket is bound to.
+    #[must_use]
+    pub fn queue(&self) -> Queue {
+        self.state.rings.queue
+    }
+
+    /// Whether packets are transferred without a copy.
+    #[doc(alias = "XDP_OPTIONS_ZEROCOPY")]
+    #[must_use]
+    pub fn is_zero_copy(&self) -> bool {
+        self.state.rings.zero_copy
+    }
+
+    /// The memory that packets lie in.
+    #[must_use]
+    pub fn umem(&self) -> Umem {
+        Umem::from_chunks(self.chunks.clone())
+    }
+
+    /// Parts the rings, which may go to threads of their own, from what closes them when all are back.
+    #[must_use]
+    pub fn split(self) -> (R::Rings, Joint<R>) {
+        let BoundRings {
+            rings, slot, queue, ..
+        } = self.state.rings;
+        let joint = Joint {
+            fd: self.state.fd,
+            chunks: self.chunks,
+            slot,
+            queue,
+            rings: core::marker::PhantomData,
+        };
+        (rings, joint)
+    }
+
+    /// Closes the socket, and keeps what the kernel had by it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Joint::close`].
+    pub fn close(self) -> Result<Closed, Error> {
+        let (rings, joint) = self.split();
+        joint.close(rings)
+    }
+
+    pub(super) fn parts(&self) -> (BorrowedFd<'_>, &Chunks<Memory>, &BoundRings<R::Rings>) {
+        (self.state.fd.as_fd(), &self.chunks, &self.state.rings)
+    }
+}
+
+impl<R: XdpRings> Socket<Bound<R>> {
+    /// Lets further sockets onto the same queue: [`sibling_rx`](Socket::sibling_rx),
+    /// [`sibling_tx`](Socket::sibling_tx).
+    ///
+    /// From now on each received frame is taken by an atomic exchange, some 5 ns.
+    ///
+    /// # Panics
+    ///
+    /// Where the receive ring was exchanged for another socket's.
+    #[must_use]
+    pub fn share(mut self) -> Socket<Bound<R, super::Shared>> {
+        if let Some(rx) = R::rx(&mut self.state.rings.rings) {
+            rx.share(&self.chunks, self.state.rings.slot);
+        }
+        Socket {
+            state: Bound {
+                rings: self.state.rings,
+                fd: self.state.fd,
+                group: super::Shared::new(),
+            },
+            chunks: self.chunks,
+            made: self.made,
+        }
+    }
+}
+
+/// What is left of a bound socket whose rings went elsewhere. It keeps the socket open.
+#[derive(Debug)]
+pub struct Joint<R: XdpRings> {
+    fd: OwnedFd,
+    chunks: Chunks<Memory>,
+    slot: Slot,
+    queue: Queue,
+    rings: core::marker::PhantomData<fn() -> R>,
+}
+
+impl<R: XdpRings> Joint<R> {
+    /// Closes the socket, now that its rings are back: unmaps them and closes every descriptor.
+    ///
+    /// The kernel lets go of the queue later. Reads `getsockopt(SO_NETNS_COOKIE)` first (Linux 5.14).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] where that fails; the socket is closed all the same.
+    pub fn close(self, rings: R::Rings) -> Result<Closed, Error> {
+        let namespace = sys::namespace_cookie(self.fd.as_fd())
+            .map_err(Error::system(Operation::ReadNamespaceCookie));
+        drop(rings);
+        drop(self.fd);
+        Ok(Closed::new(self.chunks, self.slot, self.queue, namespace?))
+    }
+}
+
+impl<R: XdpRings> AsFd for Joint<R> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl<R: XdpRings> AsFd for Socket<Configured<R>> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.state.fd.as_fd()
+    }
+}
+
+impl<R: XdpRings> AsFd for Socket<Mapped<R>> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.state.fd.as_fd()
+    }
+}
+
+impl<R: XdpRings, G> AsFd for Socket<Bound<R, G>> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.state.fd.as_fd()
+    }
+}
+
+/// A descriptor of its own for the same socket.
+pub(super) fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
+    sys::duplicate(fd).map_err(Error::system(Operation::DuplicateDescriptor))
+}

@@ -1,0 +1,271 @@
+//! The transmit ring.
+
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+
+use super::frame::{Refusal, Refused};
+use super::member::Member;
+use super::ring_set::Making;
+use super::umem::Memory;
+use super::{Fragments, Frame, Statistics};
+use crate::chunks::{Chunks, Slot};
+use crate::error::{Error, Operation};
+use crate::ring::{Descriptor, Producer, ProducerBatch, RingSize};
+use crate::sys::{self, MappedIndices, XdpRing};
+
+/// Packets to be sent.
+#[derive(Debug)]
+pub struct TxRing {
+    /// Before the descriptor: the memory is unmapped first.
+    ring: MappedIndices<Producer<Descriptor>>,
+    fd: OwnedFd,
+    member: Member,
+    transfer: Transfer,
+}
+
+/// How packets leave the ring.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Transfer {
+    /// The driver reads the ring by itself: one kick starts it.
+    pub(super) zero_copy: bool,
+    /// The kernel says by a flag whether it has to be kicked.
+    pub(super) tells: bool,
+}
+
+/// What a [`kick`](TxRing::kick) came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Kicked {
+    /// The kernel has taken all that it could.
+    Done,
+    /// There is more to take: EAGAIN. In copy mode a kick sends 32 frames, or the
+    /// [budget](TxRing::set_budget), and stops where the completion ring is full or memory short.
+    Again,
+}
+
+impl TxRing {
+    pub(super) fn map(making: Making<'_>, size: RingSize) -> Result<Self, Error> {
+        let offsets =
+            sys::ring_offsets(making.fd).map_err(Error::system(Operation::ReadRingOffsets))?;
+        Ok(Self {
+            ring: MappedIndices::producer(making.fd, XdpRing::Tx, &offsets, size)?,
+            fd: super::socket::duplicate(making.fd)?,
+            member: Member::new(making.chunks, making.slot),
+            transfer: Transfer {
+                zero_copy: false,
+                tells: false,
+            },
+        })
+    }
+
+    pub(super) fn set_transfer(&mut self, transfer: Transfer) {
+        self.transfer = transfer;
+    }
+
+    /// Reserves up to `max` slots, for packets that are handed over together when the batch is dropped.
+    ///
+    /// They are sent when the kernel is [kicked](Self::kick) or the ring [flushed](Self::flush).
+    #[inline]
+    pub fn batch(&mut self, max: u32) -> TxBatch<'_> {
+        TxBatch {
+            batch: self.ring.side_mut().batch(max),
+            chunks: &self.member.chunks,
+            slot: self.member.slot,
+        }
+    }
+
+    /// Whether the kernel has to be kicked. To be asked after every batch. Always, where the socket was bound
+    /// [without the flag](super::Queue::always_wake).
+    #[inline]
+    #[must_use]
+    pub fn needs_wakeup(&self) -> bool {
+        !self.transfer.tells || self.ring.side().needs_wakeup()
+    }
+
+    /// Has the kernel send. One `sendto`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LinkDown`], [`Error::LinkGone`]. [`Error::System`]: ENOBUFS where the kernel has no memory.
+    pub fn kick(&mut self) -> Result<Kicked, Error> {
+        match sys::kick_xdp(self.fd.as_fd()) {
+            Ok(()) => Ok(Kicked::Done),
+            Err(Errno::AGAIN | Errno::BUSY) => Ok(Kicked::Again),
+            Err(Errno::NETDOWN) => Err(Error::LinkDown),
+            Err(Errno::NXIO) => Err(Error::LinkGone),
+            Err(errno) => Err(Error::System {
+                operation: Operation::Kick,
+                errno,
+            }),
+        }
+    }
+
+    /// Has the kernel send all that the ring holds: in copy mode kicks until it is empty or a kick takes
+    /// nothing; in zero-copy mode kicks once, where it is [needed](Self::needs_wakeup).
+    ///
+    /// Returns how many frames the kernel has not taken. In copy mode there are some where the completion ring
+    /// is full: take the completed frames out and flush again. A kick that meets an invalid descriptor stops
+    /// there, so frames may be left for the next kick.
+    ///
+    /// # Errors
+    ///
+    /// As [`kick`](Self::kick).
+    pub fn flush(&mut self) -> Result<u32, Error> {
+        let mut left = self.outstanding();
+        if left == 0 || !self.needs_wakeup() {
+            return Ok(left);
+        }
+        loop {
+            let kicked = self.kick()?;
+            let now = self.outstanding();
+            let stuck = now >= left && kicked == Kicked::Done;
+            let full = now >= left && kicked == Kicked::Again;
+            if now == 0 || stuck || full || self.transfer.zero_copy {
+                return Ok(now);
+            }
+            left = now;
+        }
+    }
+
+    /// Sets how many frames one kick sends in copy mode: 32 without this, at most as many as the ring has slots.
+    /// `setsockopt(XDP_MAX_TX_SKB_BUDGET)`, Linux 6.17.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: EACCES below 32 and beyond the ring, ENOPROTOOPT on older kernels.
+    #[doc(alias = "XDP_MAX_TX_SKB_BUDGET")]
+    pub fn set_budget(&mut self, frames: u32) -> Result<(), Error> {
+        sys::set_tx_budget(self.fd.as_fd(), frames).map_err(Error::system(Operation::SetTxBudget))
+    }
+
+    /// How many frames the kernel has not taken out of the ring.
+    #[must_use]
+    pub fn outstanding(&mut self) -> u32 {
+        self.ring.side_mut().outstanding()
+    }
+
+    /// How many slots are free.
+    #[must_use]
+    pub fn room(&mut self) -> u32 {
+        self.ring.side_mut().room()
+    }
+
+    /// Whether the interface is there and up. `recvfrom`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LinkDown`], [`Error::LinkGone`]; [`Error::Corrupt`] where the ring holds what the kernel does
+    /// not write.
+    pub fn check_link(&mut self) -> Result<(), Error> {
+        if self.ring.side().is_corrupt() {
+            return Err(Error::Corrupt);
+        }
+        super::watch::check_link(self.fd.as_fd())
+    }
+
+    /// What the kernel has counted: [`RxRing::statistics`](super::RxRing::statistics).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`].
+    pub fn statistics(&self) -> Result<Statistics, Error> {
+        Statistics::read(self.fd.as_fd())
+    }
+
+    /// The number of slots.
+    #[must_use]
+    pub fn size(&self) -> RingSize {
+        self.ring.side().size()
+    }
+}
+
+impl AsFd for TxRing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Reserved slots of a transmit ring; dropping it hands the packets over.
+///
+/// Forgetting it (`mem::forget`) loses the frames.
+#[derive(Debug)]
+pub struct TxBatch<'r> {
+    batch: ProducerBatch<'r, Descriptor>,
+    chunks: &'r Chunks<Memory>,
+    slot: Slot,
+}
+
+impl TxBatch<'_> {
+    /// Puts a packet in, which lies in one frame.
+    ///
+    /// # Errors
+    ///
+    /// The frame: [`Refusal::Full`], [`Refusal::Foreign`], [`Refusal::Empty`].
+    #[inline]
+    pub fn push(&mut self, frame: Frame) -> Result<(), Refused> {
+        if self.batch.room() == 0 {
+            return Err(Refused::new(frame, Refusal::Full));
+        }
+        if !frame.is_of(self.chunks) {
+            return Err(Refused::new(frame, Refusal::Foreign));
+        }
+        if frame.is_empty() {
+            return Err(Refused::new(frame, Refusal::Empty));
+        }
+        self.put(frame, 0);
+        Ok(())
+    }
+
+    /// Puts a packet in that lies in several frames, whole. Linux 6.6; a socket need not be bound for receiving
+    /// such packets.
+    ///
+    /// # Errors
+    ///
+    /// The frames, all of them: where the batch has not as many slots, where one belongs to another UMEM, where
+    /// one has no bytes, or where there is none.
+    #[inline]
+    pub fn push_packet(&mut self, packet: Fragments) -> Result<(), Fragments> {
+        let taken = packet.len() as u32 <= self.batch.room()
+            && !packet.is_empty()
+            && packet
+                .iter()
+                .all(|frame| frame.is_of(self.chunks) && !frame.is_empty());
+        if !taken {
+            return Err(packet);
+        }
+        let mut left = packet.len();
+        for frame in packet {
+            left -= 1;
+            let continues = if left > 0 { Descriptor::CONTINUES } else { 0 };
+            self.put(frame, continues);
+        }
+        Ok(())
+    }
+
+    /// Puts a frame in that is ours and has bytes; there is room.
+    #[inline(always)]
+    fn put(&mut self, frame: Frame, options: u32) {
+        let metadata = if frame.has_request() {
+            Descriptor::HAS_METADATA
+        } else {
+            0
+        };
+        let descriptor = Descriptor {
+            address: frame.address(),
+            // The length has 16 bits.
+            len: frame.len() as u32,
+            options: options | metadata,
+        };
+        if self.chunks.send(frame.into_chunk(), self.slot).is_ok() {
+            // There is room.
+            let _ = self.batch.push(descriptor);
+        }
+    }
+
+    /// How many slots are left.
+    #[inline]
+    #[must_use]
+    pub fn room(&self) -> u32 {
+        self.batch.room()
+    }
+}
