@@ -63,7 +63,7 @@ impl FillRing {
                 break;
             };
             // There is room.
-            let _ = batch.push(memory.address(number, 0));
+            let _ = batch.push(memory.address(number));
             stocked += 1;
         }
         Ok(stocked)
@@ -128,7 +128,7 @@ impl FillBatch<'_> {
         }
         if let Ok(number) = self.chunks.fill(frame.into_chunk(), self.slot) {
             // There is room.
-            let _ = self.batch.push(self.chunks.owner().address(number, 0));
+            let _ = self.batch.push(self.chunks.owner().address(number));
         }
         Ok(())
     }

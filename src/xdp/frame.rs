@@ -61,7 +61,7 @@ impl Frame {
     #[inline(always)]
     pub(super) fn address(&self) -> u64 {
         let (offset, _) = self.0.place();
-        self.0.owner().address(self.0.number(), offset)
+        self.0.owner().packet_address(self.0.number(), offset)
     }
 
     pub(super) fn set_continues(&mut self, continues: bool) {

@@ -275,14 +275,23 @@ impl Memory {
         }
     }
 
-    /// The address of a place, as fill and transmit rings take it.
+    /// Where a chunk begins, as fill rings take it.
     #[inline(always)]
-    pub(super) fn address(&self, number: u32, offset: u16) -> u64 {
-        let base = u64::from(number) * u64::from(self.geometry.chunk_size());
+    pub(super) fn address(&self, number: u32) -> u64 {
+        u64::from(number) * u64::from(self.geometry.chunk_size())
+    }
+
+    /// The address of a packet, as transmit rings take it.
+    #[inline(always)]
+    pub(super) fn packet_address(&self, number: u32, offset: u16) -> u64 {
+        let (base, offset) = (self.address(number), u64::from(offset));
         if self.geometry.is_unaligned() {
-            base | u64::from(offset) << OFFSET_SHIFT
+            // In copy mode Linux 6.18 hands an address back without its lowest bit. That of an odd chunk would
+            // name the chunk before it, so the bit goes to the offset.
+            let odd = base & 1;
+            (base - odd) | (offset + odd) << OFFSET_SHIFT
         } else {
-            base + u64::from(offset)
+            base + offset
         }
     }
 
