@@ -255,7 +255,9 @@ impl Memory {
 
     /// What the kernel is told of the memory.
     pub(super) fn registration(&self) -> UmemRegistration {
-        use linux_raw_sys::xdp::{XDP_UMEM_TX_METADATA_LEN, XDP_UMEM_UNALIGNED_CHUNK_FLAG};
+        use linux_raw_sys::xdp::{
+            XDP_UMEM_TX_METADATA_LEN, XDP_UMEM_TX_SW_CSUM, XDP_UMEM_UNALIGNED_CHUNK_FLAG,
+        };
         let geometry = self.geometry;
         let tx_metadata_len = geometry.tx_metadata_bytes();
         let mut flags = 0;
@@ -264,6 +266,9 @@ impl Memory {
         }
         if tx_metadata_len != 0 {
             flags |= XDP_UMEM_TX_METADATA_LEN;
+        }
+        if geometry.has_software_checksums() {
+            flags |= XDP_UMEM_TX_SW_CSUM;
         }
         UmemRegistration {
             addr: self.base.as_ptr().expose_provenance() as u64,
