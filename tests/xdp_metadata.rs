@@ -186,6 +186,13 @@ fn nothing_is_asked_where_there_is_no_room_or_of_what_has_changed() -> TestResul
             assert_eq!(tx.flush()?, 0);
             assert_eq!(completed(completion)?.sent_at(), None, "{variant:?}");
         }
+        // What the kernel answers would be looked for beside it.
+        let mut frame = pool.take().ok_or("no frame")?;
+        frame.write(&frame::numbered(0, 80))?;
+        frame.trim_front(1)?;
+        let asked = frame.request(TxRequest::NONE.timestamp());
+        assert_eq!(asked, Err(Error::OddPacketStart));
+        pool.give(frame).map_err(|_| "a foreign frame")?;
         // None of the 24 bytes is lent to a packet.
         let mut frame = pool.take().ok_or("no frame")?;
         assert!(frame.grow_front(1).is_err());
