@@ -156,7 +156,7 @@ impl Umem {
             shift: geometry.chunk_size().trailing_zeros(),
             locked,
             rings: Rings::new(),
-            _pages: pages,
+            pages,
             _table: table,
         };
         // SAFETY: the pages have the layout's size and alignment, hold zeros, and are unmapped by the owner's
@@ -191,6 +191,22 @@ impl Umem {
     #[must_use]
     pub fn is_locked(&self) -> bool {
         self.0.owner().locked
+    }
+
+    /// How many bytes of the memory lie in huge pages now, 0 where it is the caller's. Reads `/proc/self/smaps`, in which
+    /// the kernel may tell of neighbouring memory too: then it is at most so many.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: ENOENT where `/proc` is not mounted.
+    #[doc(alias = "AnonHugePages")]
+    pub fn huge_page_bytes(&self) -> Result<u64, Error> {
+        let Some(pages) = &self.0.owner().pages else {
+            return Ok(0);
+        };
+        pages
+            .huge_bytes()
+            .map_err(Error::system(Operation::ReadMappings))
     }
 
     /// Where all chunks are. Exact while no other thread moves any, else a snapshot of moments. Looks at
@@ -231,7 +247,7 @@ pub(crate) struct Memory {
     shift: u32,
     locked: bool,
     rings: Rings,
-    _pages: Option<Pages>,
+    pages: Option<Pages>,
     _table: Pages,
 }
 
