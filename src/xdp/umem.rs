@@ -263,7 +263,9 @@ impl Memory {
 
     /// What the kernel is told of the memory.
     pub(super) fn registration(&self) -> UmemRegistration {
-        use linux_raw_sys::xdp::{XDP_UMEM_TX_METADATA_LEN, XDP_UMEM_UNALIGNED_CHUNK_FLAG};
+        use linux_raw_sys::xdp::{
+            XDP_UMEM_TX_METADATA_LEN, XDP_UMEM_TX_SW_CSUM, XDP_UMEM_UNALIGNED_CHUNK_FLAG,
+        };
         let geometry = self.geometry;
         let tx_metadata_len = geometry.tx_metadata_bytes();
         let mut flags = 0;
@@ -272,6 +274,9 @@ impl Memory {
         }
         if tx_metadata_len != 0 {
             flags |= XDP_UMEM_TX_METADATA_LEN;
+        }
+        if geometry.has_software_checksums() {
+            flags |= XDP_UMEM_TX_SW_CSUM;
         }
         UmemRegistration {
             addr: self.base.as_ptr().expose_provenance() as u64,
@@ -283,14 +288,23 @@ impl Memory {
         }
     }
 
-    /// The address of a place, as fill and transmit rings take it.
+    /// Where a chunk begins, as fill rings take it.
     #[inline(always)]
-    pub(super) fn address(&self, number: u32, offset: u16) -> u64 {
-        let base = u64::from(number) * u64::from(self.geometry.chunk_size());
+    pub(super) fn address(&self, number: u32) -> u64 {
+        u64::from(number) * u64::from(self.geometry.chunk_size())
+    }
+
+    /// The address of a packet, as transmit rings take it.
+    #[inline(always)]
+    pub(super) fn packet_address(&self, number: u32, offset: u16) -> u64 {
+        let (base, offset) = (self.address(number), u64::from(offset));
         if self.geometry.is_unaligned() {
-            base | u64::from(offset) << OFFSET_SHIFT
+            // In copy mode Linux 6.18 hands an address back without its lowest bit. That of an odd chunk would
+            // name the chunk before it, so the bit goes to the offset.
+            let odd = base & 1;
+            (base - odd) | (offset + odd) << OFFSET_SHIFT
         } else {
-            base + u64::from(offset)
+            base + offset
         }
     }
 
