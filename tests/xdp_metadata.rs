@@ -149,6 +149,9 @@ fn a_checksum_is_right_on_the_wire_if_it_was_asked_for() -> TestResult {
     Ok(())
 }
 
+/// Something that moves the packet or changes its length.
+type Change = fn(&mut Frame) -> Result<(), Error>;
+
 fn nothing_is_asked_where_there_is_no_room_or_of_what_has_changed() -> TestResult {
     for variant in variants() {
         let Some(map) = map()? else {
@@ -171,7 +174,7 @@ fn nothing_is_asked_where_there_is_no_room_or_of_what_has_changed() -> TestResul
         let wired = Wired::new(wired.map, variant.mode)?;
         let (mut socket, _umem, mut pool) = wired.socket(geometry)?;
         let RxTxRings { tx, completion, .. } = socket.rings();
-        let changes: [fn(&mut Frame) -> Result<(), Error>; 3] = [
+        let changes: [Change; 3] = [
             |frame| frame.trim_front(10),
             |frame| frame.set_len(70),
             |frame| frame.trim_front(5).and_then(|()| frame.grow_front(5)),
