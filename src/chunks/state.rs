@@ -23,6 +23,12 @@ impl Slot {
     /// How many there are.
     pub const COUNT: u32 = (u8::MAX as u32 + 1 - SLOTS as u32) / STATES_A_SLOT as u32;
 
+    /// Which one it is, from 0.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        ((self.0 - SLOTS) / STATES_A_SLOT) as u32
+    }
+
     pub(super) fn take(words: &[AtomicU32; SLOT_WORDS]) -> Option<Self> {
         for number in 0..Self::COUNT {
             let bit = 1 << (number % u32::BITS);
@@ -36,7 +42,7 @@ impl Slot {
     }
 
     pub(super) fn give_back(self, words: &[AtomicU32; SLOT_WORDS]) {
-        let number = u32::from((self.0 - SLOTS) / STATES_A_SLOT);
+        let number = self.number();
         let bit = 1 << (number % u32::BITS);
         // Release: pairs with the Acquire of `take`.
         words[(number / u32::BITS) as usize].fetch_and(!bit, Ordering::Release);

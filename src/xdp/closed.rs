@@ -39,7 +39,10 @@ impl Closed {
     ///
     /// That the kernel has let go is proved by binding another socket to the queue, for a moment: until then it
     /// may write into the frames, as where somebody holds a duplicate of the descriptor. So it needs CAP_NET_RAW,
-    /// and the socket's network namespace. Where the interface is gone, nothing has to be proved.
+    /// and the socket's network namespace. Where the interface is gone, it has.
+    ///
+    /// No ring of the socket, nor of a [sibling](super::Socket::sibling_rx), may be left anywhere: until they are
+    /// dropped the queue counts as busy. One that was forgotten (`mem::forget`) keeps it so.
     ///
     /// # Errors
     ///
@@ -60,6 +63,12 @@ impl Closed {
 
     /// Binds a socket with a memory of its own to the queue, and closes it.
     fn is_released(&self) -> Result<(), Error> {
+        if self.chunks.owner().slot_uses().any(self.slot) {
+            return Err(Error::QueueBusy {
+                interface: self.queue.interface().index(),
+                queue: self.queue.index(),
+            });
+        }
         const PROBE: UmemGeometry = UmemGeometry::new_assert(2048, 2);
         const ONE: RingSize = RingSize::new_assert(1);
         let (umem, _pool) = Umem::with_pages(PROBE, super::HugePages::None, super::Locking::None)?;
@@ -89,10 +98,9 @@ impl Closed {
     #[allow(unsafe_code, reason = "it was proved that the kernel has let go")]
     fn reclaim_released(self) -> u32 {
         // SAFETY: a queue has one memory at a time. Where another socket could be bound to it with its own, the
-        // kernel has unbound ours, which cannot be bound again; so every descriptor of it and every mapping of its
-        // rings has gone, and with them whatever produced or consumed by the slot. Where the interface has gone
-        // from the namespace, the kernel has unbound the socket too, and transfers nothing more; what is left of
-        // its rings no kernel fills.
+        // kernel has unbound ours, which cannot be bound again; so it has where the interface has gone from the
+        // namespace, and where that came back since, or another of its index. It uses no chunk of ours then. No
+        // ring of the slot is left, as was asked before, and the socket that more could be made of is closed.
         unsafe { self.chunks.reclaim(self.slot) }
     }
 }

@@ -1,6 +1,7 @@
 //! The completion ring: frames that were sent.
 
 use super::ring_set::Making;
+use super::slot_use::SlotUse;
 use super::umem::{Memory, Place};
 use super::{Frame, Pool};
 use crate::chunks::{Chunks, Slot};
@@ -16,6 +17,7 @@ pub struct CompletionRing {
     ring: MappedIndices<Consumer<u64>>,
     chunks: Chunks<Memory>,
     slot: Slot,
+    _use: SlotUse,
 }
 
 impl CompletionRing {
@@ -26,6 +28,7 @@ impl CompletionRing {
             ring: MappedIndices::consumer(making.fd, XdpRing::Completion, &offsets, size)?,
             chunks: making.chunks.clone(),
             slot: making.slot,
+            _use: SlotUse::new(making),
         })
     }
 

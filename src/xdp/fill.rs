@@ -4,6 +4,7 @@ use rustix::fd::{AsFd, OwnedFd};
 
 use super::frame::{Refusal, Refused};
 use super::ring_set::Making;
+use super::slot_use::SlotUse;
 use super::umem::Memory;
 use super::{Frame, Pool};
 use crate::chunks::{Chunks, Slot};
@@ -21,6 +22,7 @@ pub struct FillRing {
     fd: OwnedFd,
     chunks: Chunks<Memory>,
     slot: Slot,
+    _use: SlotUse,
 }
 
 impl FillRing {
@@ -32,6 +34,7 @@ impl FillRing {
             fd: super::socket::duplicate(making.fd)?,
             chunks: making.chunks.clone(),
             slot: making.slot,
+            _use: SlotUse::new(making),
         })
     }
 

@@ -47,6 +47,7 @@ mod ring_set;
 #[allow(unsafe_code)]
 mod rx;
 mod sibling;
+mod slot_use;
 mod socket;
 mod statistics;
 mod translate;

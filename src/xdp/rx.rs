@@ -6,6 +6,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::frame::fits;
 use super::ring_set::Making;
+use super::slot_use::SlotUse;
 use super::umem::{Memory, Place};
 use super::watch::Watch;
 use super::{Fragments, Frame, Statistics};
@@ -26,6 +27,7 @@ pub struct RxRing {
     fd: OwnedFd,
     chunks: Chunks<Memory>,
     slot: Slot,
+    _use: SlotUse,
     consumers: Consumers,
     /// Whether packets may come in several frames.
     multi_buffer: bool,
@@ -45,6 +47,7 @@ impl RxRing {
             fd: super::socket::duplicate(making.fd)?,
             chunks: making.chunks.clone(),
             slot: making.slot,
+            _use: SlotUse::new(making),
             consumers,
             multi_buffer: false,
             watch: Watch::new(),

@@ -5,6 +5,7 @@ use rustix::io::Errno;
 
 use super::frame::{Refusal, Refused};
 use super::ring_set::Making;
+use super::slot_use::SlotUse;
 use super::umem::Memory;
 use super::{Fragments, Frame, Statistics};
 use crate::chunks::{Chunks, Slot};
@@ -20,6 +21,7 @@ pub struct TxRing {
     fd: OwnedFd,
     chunks: Chunks<Memory>,
     slot: Slot,
+    _use: SlotUse,
     transfer: Transfer,
 }
 
@@ -52,6 +54,7 @@ impl TxRing {
             fd: super::socket::duplicate(making.fd)?,
             chunks: making.chunks.clone(),
             slot: making.slot,
+            _use: SlotUse::new(making),
             transfer: Transfer {
                 zero_copy: false,
                 tells: false,

@@ -13,6 +13,7 @@ use core::ptr::NonNull;
 
 use rustix::param::page_size;
 
+use super::slot_use::SlotUses;
 use super::{Pool, UmemGeometry};
 use crate::chunks::{Census, Chunks};
 use crate::error::{Error, Operation};
@@ -154,6 +155,7 @@ impl Umem {
             geometry,
             shift: geometry.chunk_size().trailing_zeros(),
             locked,
+            slot_uses: SlotUses::new(),
             _pages: pages,
             _table: table,
         };
@@ -228,6 +230,7 @@ pub(crate) struct Memory {
     /// The logarithm of the chunk size, where that is a power of two.
     shift: u32,
     locked: bool,
+    slot_uses: SlotUses,
     _pages: Option<Pages>,
     _table: Pages,
 }
@@ -251,6 +254,11 @@ impl Memory {
     #[inline(always)]
     pub(super) fn geometry(&self) -> UmemGeometry {
         self.geometry
+    }
+
+    /// Which slots have rings.
+    pub(super) fn slot_uses(&self) -> &SlotUses {
+        &self.slot_uses
     }
 
     /// What the kernel is told of the memory.
