@@ -1,26 +1,26 @@
 //! What must not compile, each beside a program that does and differs in little else.
 //!
 //! `NAME_refused.rs` is refused with the words in `NAME_refused.stderr`, which the compiler writes
-//! (`TRYBUILD=overwrite cargo test --test ui`) and nobody edits; other compilers than the one in
+//! (`TRYBUILD=overwrite cargo test -p packet-ring-ui`) and nobody edits; other compilers than the one in
 //! `rust-version` word some of it differently. Every line of such a program that is wrong says so
 //! with `//~` and the code of the error, so that none hides behind another: the compiler stops before it
 //! looks for some kinds of error when it has found others.
 
+#![cfg(test)]
+
 use std::collections::BTreeSet;
 use std::fs;
-
-const FOLDER: &str = "tests/ui";
 
 #[test]
 fn misuse_does_not_compile_and_use_does() {
     let programs = trybuild::TestCases::new();
-    programs.compile_fail("tests/ui/*_refused.rs");
-    programs.pass("tests/ui/*_accepted.rs");
+    programs.compile_fail("*_refused.rs");
+    programs.pass("*_accepted.rs");
 }
 
 fn names(end: &str) -> std::io::Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    for entry in fs::read_dir(FOLDER)? {
+    for entry in fs::read_dir(".")? {
         let file = entry?.file_name().into_string().expect("ASCII names");
         names.extend(file.strip_suffix(end).map(String::from));
     }
@@ -38,7 +38,7 @@ fn every_refused_program_has_its_twin() -> std::io::Result<()> {
 #[test]
 fn every_wrong_line_is_refused_for_its_own_sake() -> std::io::Result<()> {
     for name in names("_refused.rs")? {
-        let program = format!("{FOLDER}/{name}_refused.rs");
+        let program = format!("{name}_refused.rs");
         let expected: BTreeSet<(String, String)> = (1..)
             .zip(fs::read_to_string(&program)?.lines())
             .filter_map(|(number, line)| {
