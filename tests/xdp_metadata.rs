@@ -78,6 +78,44 @@ fn a_frame_tells_when_it_was_sent_if_it_was_asked_to() -> TestResult {
     Ok(())
 }
 
+fn a_packet_at_an_odd_byte_tells_when_it_was_sent() -> TestResult {
+    for (variant, odd) in variants().flat_map(|variant| [(variant, false), (variant, true)]) {
+        let Some(map) = map()? else {
+            return Ok(());
+        };
+        let wired = Wired::new(map, variant.mode)?;
+        let witness = Witness::on(&wired.pair.near, Sees::Incoming)?;
+        let geometry = if odd {
+            UmemGeometry::unaligned(3001, 256)?.tx_metadata()
+        } else {
+            UmemGeometry::new(variant.chunk, 256)?.tx_metadata()
+        };
+        let (mut socket, umem, mut pool) =
+            wired.open(RINGS, geometry, variant.polling, wired.queue())?;
+        let RxTxRings { tx, completion, .. } = socket.rings();
+        for cut in 0..32 {
+            let packet = frame::numbered(cut as u64, 100);
+            let mut frame = pool.take().ok_or("no frame")?;
+            frame.write(&[&vec![0xee; cut], &packet[..]].concat())?;
+            frame.trim_front(cut)?;
+            frame.request(TxRequest::NONE.timestamp())?;
+            assert_eq!(frame.bytes(), packet);
+            tx.batch(1).push(frame)?;
+            let before = tai()?;
+            assert_eq!(tx.flush()?, 0);
+            let seen = witness.receive(PATIENCE)?.ok_or("it was not sent")?;
+            assert_eq!(seen.bytes, packet, "{variant:?}");
+            let sent = completed(completion)?.sent_at().ok_or("no time")?;
+            assert!(before <= sent && sent <= tai()?, "{cut}, {variant:?}");
+        }
+        assert_eq!(tx.statistics()?.tx_invalid_descriptors, 0);
+        assert_eq!(wired.pair.far.counters()?.tx_packets, 32);
+        assert_eq!(umem.spurious(), 0);
+        assert_all_come_back(socket, &mut pool)?;
+    }
+    Ok(())
+}
+
 /// An Ethernet and an IPv4 header.
 const UDP: usize = 34;
 const CHECKSUM: usize = 6;
@@ -202,6 +240,7 @@ fn nothing_is_asked_where_there_is_no_room_or_of_what_has_changed() -> TestResul
 
 suite! {
     a_frame_tells_when_it_was_sent_if_it_was_asked_to,
+    a_packet_at_an_odd_byte_tells_when_it_was_sent,
     a_checksum_is_right_on_the_wire_if_it_was_asked_for,
     nothing_is_asked_where_there_is_no_room_or_of_what_has_changed,
 }

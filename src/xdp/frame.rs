@@ -225,12 +225,15 @@ impl Frame {
 
     /// Asks something of the packet's transmission; to be called last, when the packet lies where it will.
     ///
+    /// A packet that begins at an odd byte is moved to the one before, if the chunks are aligned.
+    ///
     /// # Errors
     ///
     /// [`Error::NoTxMetadata`] where the UMEM has no room for it:
     /// [`UmemGeometry::tx_metadata`](super::UmemGeometry::tx_metadata).
     #[doc(alias = "xsk_tx_metadata")]
     pub fn request(&mut self, request: TxRequest) -> Result<(), Error> {
+        self.move_to_even_byte();
         let metadata = self.tx_metadata_mut().ok_or(Error::NoTxMetadata)?;
         metadata.copy_from_slice(&request.to_bytes());
         self.0.set_metadata(true);
@@ -248,6 +251,20 @@ impl Frame {
         let room = self.0.owner().geometry().tx_metadata_bytes();
         let metadata = self.before(room as usize)?;
         TxRequest::timestamp_in(metadata)
+    }
+
+    /// In copy mode Linux 6.18 hands an address back without its lowest bit: metadata before an odd byte would
+    /// not be found. Addresses in unaligned chunks are even anyway.
+    fn move_to_even_byte(&mut self) {
+        let (offset, len) = self.0.place();
+        let geometry = self.0.owner().geometry();
+        if geometry.tx_metadata_bytes() == 0 || geometry.is_unaligned() || offset % 2 == 0 {
+            return;
+        }
+        // The room for metadata ends at an even byte.
+        self.0.set_place(offset - 1, len + 1);
+        self.bytes_mut().copy_within(1.., 0);
+        self.0.set_place(offset - 1, len);
     }
 
     fn tx_metadata_mut(&mut self) -> Option<&mut [u8]> {
