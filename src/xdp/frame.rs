@@ -230,9 +230,16 @@ impl Frame {
     /// # Errors
     ///
     /// [`Error::NoTxMetadata`] where the UMEM has no room for it:
-    /// [`UmemGeometry::tx_metadata`](super::UmemGeometry::tx_metadata).
+    /// [`UmemGeometry::tx_metadata`](super::UmemGeometry::tx_metadata). [`Error::FrameTooSmall`] where the
+    /// checksum does not lie in the packet: the kernel would get past it no more.
     #[doc(alias = "xsk_tx_metadata")]
     pub fn request(&mut self, request: TxRequest) -> Result<(), Error> {
+        if request.covers() > self.len() {
+            return Err(Error::FrameTooSmall {
+                room: self.len() as u64,
+                len: request.covers() as u64,
+            });
+        }
         self.move_to_even_byte();
         let metadata = self.tx_metadata_mut().ok_or(Error::NoTxMetadata)?;
         metadata.copy_from_slice(&request.to_bytes());
