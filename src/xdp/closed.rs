@@ -34,7 +34,8 @@ impl Closed {
         }
     }
 
-    /// Takes back what the kernel had, once it has let go. Returns how many frames there were:
+    /// Takes back what the kernel had, once it has let go, and no ring of the socket, nor of its siblings, is left in
+    /// the program. Returns how many frames there were:
     /// [`Pool::take_back`](super::Pool::take_back) finds them.
     ///
     /// That the kernel has let go is proved by binding another socket to the queue, for a moment: until then it
@@ -43,9 +44,13 @@ impl Closed {
     ///
     /// # Errors
     ///
-    /// Gives itself back, with [`Error::QueueBusy`] at the deadline, [`Error::OtherNamespace`],
-    /// [`Error::System`].
+    /// Gives itself back, with [`Error::QueueBusy`] at the deadline, [`Error::RingsLeft`],
+    /// [`Error::OtherNamespace`], [`Error::System`].
     pub fn reclaim(self, deadline: Deadline) -> Result<u32, Failed<Self>> {
+        // It stays so: rings are made for sockets, and there is none any more that has the slot.
+        if !self.chunks.owner().rings().has_none(self.slot) {
+            return Err(Failed::new(Error::RingsLeft, self));
+        }
         match until_free(deadline, || self.is_released()) {
             Ok(()) => Ok(self.reclaim_released()),
             Err(error) => Err(Failed::new(error, self)),
@@ -88,11 +93,9 @@ impl Closed {
 
     #[allow(unsafe_code, reason = "it was proved that the kernel has let go")]
     fn reclaim_released(self) -> u32 {
-        // SAFETY: a queue has one memory at a time. Where another socket could be bound to it with its own, the
-        // kernel has unbound ours, which cannot be bound again; so every descriptor of it and every mapping of its
-        // rings has gone, and with them whatever produced or consumed by the slot. Where the interface has gone
-        // from the namespace, the kernel has unbound the socket too, and transfers nothing more; what is left of
-        // its rings no kernel fills.
+        // SAFETY: no ring of the slot is left: it was asked. A queue has one memory at a time: where another socket
+        // could be bound to it with its own, the kernel has unbound ours, which cannot be bound again. Where the
+        // interface has gone from the namespace, the kernel has unbound it too. So it transfers nothing more.
         unsafe { self.chunks.reclaim(self.slot) }
     }
 }

@@ -230,17 +230,21 @@ impl Frame {
     /// # Errors
     ///
     /// [`Error::NoTxMetadata`] where the UMEM has no room for it:
-    /// [`UmemGeometry::tx_metadata`](super::UmemGeometry::tx_metadata). [`Error::FrameTooSmall`] where the
-    /// checksum does not lie in the packet: the kernel would get past it no more.
+    /// [`UmemGeometry::tx_metadata`](super::UmemGeometry::tx_metadata). [`Error::OddPacketStart`] where the packet
+    /// begins at an odd address, as after [`trim_front`](Self::trim_front) of an odd number of bytes.
+    /// [`Error::FrameTooSmall`] where the checksum does not lie in the packet: the kernel would never get past it.
     #[doc(alias = "xsk_tx_metadata")]
     pub fn request(&mut self, request: TxRequest) -> Result<(), Error> {
+        // Linux 6.18 hands addresses back without their lowest bit: the answer would be looked for beside it.
+        if !self.address().is_multiple_of(2) {
+            return Err(Error::OddPacketStart);
+        }
         if request.covers() > self.len() {
             return Err(Error::FrameTooSmall {
                 room: self.len() as u64,
                 len: request.covers() as u64,
             });
         }
-        self.move_to_even_byte();
         let metadata = self.tx_metadata_mut().ok_or(Error::NoTxMetadata)?;
         metadata.copy_from_slice(&request.to_bytes());
         self.0.set_metadata(true);
@@ -258,20 +262,6 @@ impl Frame {
         let room = self.0.owner().geometry().tx_metadata_bytes();
         let metadata = self.before(room as usize)?;
         TxRequest::timestamp_in(metadata)
-    }
-
-    /// In copy mode Linux 6.18 hands an address back without its lowest bit: metadata before an odd byte would
-    /// not be found. Addresses in unaligned chunks are even anyway.
-    fn move_to_even_byte(&mut self) {
-        let (offset, len) = self.0.place();
-        let geometry = self.0.owner().geometry();
-        if geometry.tx_metadata_bytes() == 0 || geometry.is_unaligned() || offset % 2 == 0 {
-            return;
-        }
-        // The room for metadata ends at an even byte.
-        self.0.set_place(offset - 1, len + 1);
-        self.bytes_mut().copy_within(1.., 0);
-        self.0.set_place(offset - 1, len);
     }
 
     fn tx_metadata_mut(&mut self) -> Option<&mut [u8]> {

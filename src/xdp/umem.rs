@@ -13,6 +13,7 @@ use core::ptr::NonNull;
 
 use rustix::param::page_size;
 
+use super::member::Rings;
 use super::{Pool, UmemGeometry};
 use crate::chunks::{Census, Chunks};
 use crate::error::{Error, Operation};
@@ -154,7 +155,8 @@ impl Umem {
             geometry,
             shift: geometry.chunk_size().trailing_zeros(),
             locked,
-            _pages: pages,
+            rings: Rings::new(),
+            pages,
             _table: table,
         };
         // SAFETY: the pages have the layout's size and alignment, hold zeros, and are unmapped by the owner's
@@ -189,6 +191,22 @@ impl Umem {
     #[must_use]
     pub fn is_locked(&self) -> bool {
         self.0.owner().locked
+    }
+
+    /// How many bytes of the memory lie in huge pages now, 0 where it is the caller's. Reads `/proc/self/smaps`, in which
+    /// the kernel may tell of neighbouring memory too: then it is at most so many.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: ENOENT where `/proc` is not mounted.
+    #[doc(alias = "AnonHugePages")]
+    pub fn huge_page_bytes(&self) -> Result<u64, Error> {
+        let Some(pages) = &self.0.owner().pages else {
+            return Ok(0);
+        };
+        pages
+            .huge_bytes()
+            .map_err(Error::system(Operation::ReadMappings))
     }
 
     /// Where all chunks are. Exact while no other thread moves any, else a snapshot of moments. Looks at
@@ -228,7 +246,8 @@ pub(crate) struct Memory {
     /// The logarithm of the chunk size, where that is a power of two.
     shift: u32,
     locked: bool,
-    _pages: Option<Pages>,
+    rings: Rings,
+    pages: Option<Pages>,
     _table: Pages,
 }
 
@@ -251,6 +270,11 @@ impl Memory {
     #[inline(always)]
     pub(super) fn geometry(&self) -> UmemGeometry {
         self.geometry
+    }
+
+    /// How many rings the sockets of this memory have.
+    pub(super) fn rings(&self) -> &Rings {
+        &self.rings
     }
 
     /// What the kernel is told of the memory.
