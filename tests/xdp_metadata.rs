@@ -78,6 +78,50 @@ fn a_frame_tells_when_it_was_sent_if_it_was_asked_to() -> TestResult {
     Ok(())
 }
 
+fn a_packet_behind_others_bytes_tells_when_it_was_sent() -> TestResult {
+    for (variant, odd) in variants().flat_map(|variant| [(variant, false), (variant, true)]) {
+        let Some(map) = map()? else {
+            return Ok(());
+        };
+        let wired = Wired::new(map, variant.mode)?;
+        let witness = Witness::on(&wired.pair.near, Sees::Incoming)?;
+        let geometry = if odd {
+            UmemGeometry::unaligned(3001, 256)?.tx_metadata()
+        } else {
+            UmemGeometry::new(variant.chunk, 256)?.tx_metadata()
+        };
+        let (mut socket, umem, mut pool) =
+            wired.open(RINGS, geometry, variant.polling, wired.queue())?;
+        let RxTxRings { tx, completion, .. } = socket.rings();
+        for cut in 0..32 {
+            let packet = frame::numbered(cut as u64, 100);
+            let mut frame = pool.take().ok_or("no frame")?;
+            frame.write(&[&vec![0xee; cut], &packet[..]].concat())?;
+            frame.trim_front(cut)?;
+            let request = TxRequest::NONE.timestamp();
+            if !odd && cut % 2 == 1 {
+                assert_eq!(frame.request(request), Err(Error::OddPacketStart));
+                frame.grow_front(1)?;
+                frame.bytes_mut().copy_within(1.., 0);
+                frame.set_len(packet.len())?;
+            }
+            frame.request(request)?;
+            tx.batch(1).push(frame)?;
+            let before = tai()?;
+            assert_eq!(tx.flush()?, 0);
+            let seen = witness.receive(PATIENCE)?.ok_or("it was not sent")?;
+            assert_eq!(seen.bytes, packet, "{variant:?}");
+            let sent = completed(completion)?.sent_at().ok_or("no time")?;
+            assert!(before <= sent && sent <= tai()?, "{cut}, {variant:?}");
+        }
+        assert_eq!(tx.statistics()?.tx_invalid_descriptors, 0);
+        assert_eq!(wired.pair.far.counters()?.tx_packets, 32);
+        assert_eq!(umem.spurious(), 0);
+        assert_all_come_back(socket, &mut pool)?;
+    }
+    Ok(())
+}
+
 /// An Ethernet and an IPv4 header.
 const UDP: usize = 34;
 const CHECKSUM: usize = 6;
@@ -189,13 +233,6 @@ fn nothing_is_asked_where_there_is_no_room_or_of_what_has_changed() -> TestResul
             assert_eq!(tx.flush()?, 0);
             assert_eq!(completed(completion)?.sent_at(), None, "{variant:?}");
         }
-        // What the kernel answers would be looked for beside it.
-        let mut frame = pool.take().ok_or("no frame")?;
-        frame.write(&frame::numbered(0, 80))?;
-        frame.trim_front(1)?;
-        let asked = frame.request(TxRequest::NONE.timestamp());
-        assert_eq!(asked, Err(Error::OddPacketStart));
-        pool.give(frame).map_err(|_| "a foreign frame")?;
         // None of the 24 bytes is lent to a packet.
         let mut frame = pool.take().ok_or("no frame")?;
         assert!(frame.grow_front(1).is_err());
@@ -210,8 +247,53 @@ fn nothing_is_asked_where_there_is_no_room_or_of_what_has_changed() -> TestResul
     Ok(())
 }
 
+fn no_request_stops_the_ring() -> TestResult {
+    for variant in variants() {
+        let Some(map) = map()? else {
+            return Ok(());
+        };
+        let wired = Wired::new(map, variant.mode)?;
+        let geometry = UmemGeometry::new(variant.chunk, 256)?
+            .tx_metadata()
+            .software_checksums();
+        let (mut socket, umem, mut pool) =
+            wired.open(RINGS, geometry, variant.polling, wired.queue())?;
+        let RxTxRings { tx, completion, .. } = socket.rings();
+        let packet = frame::numbered(0, 60);
+        // Where a checksum lies within the packet, and where it does not.
+        let fits = [(0, 0), (0, 58), (58, 0), (30, 28)];
+        let beyond = [(0, 59), (59, 0), (30, 29), (60, 0), (u16::MAX, u16::MAX)];
+        for (start, offset) in fits.into_iter().chain(beyond) {
+            let mut frame = pool.take().ok_or("no frame")?;
+            frame.write(&packet)?;
+            let asked = frame.request(TxRequest::NONE.checksum(start, offset));
+            let len = u64::from(start) + u64::from(offset) + 2;
+            let refused = Err(Error::FrameTooSmall { room: 60, len });
+            let expected = if len > 60 { refused } else { Ok(()) };
+            assert_eq!(asked, expected, "{start} {offset}");
+            assert_eq!(frame.has_request(), expected.is_ok());
+            tx.batch(1).push(frame)?;
+            assert_eq!(tx.flush()?, 0, "{start} {offset}, {variant:?}");
+            drop(completed(completion)?);
+        }
+        let mut frame = pool.take().ok_or("no frame")?;
+        frame.write(&packet)?;
+        frame.request(TxRequest::NONE.timestamp().launch_time(tai()?))?;
+        tx.batch(1).push(frame)?;
+        assert_eq!(tx.flush()?, 0);
+        assert!(completed(completion)?.sent_at().is_some());
+        assert_eq!(wired.pair.far.counters()?.tx_packets, 10, "{variant:?}");
+        assert_eq!(tx.statistics()?.tx_invalid_descriptors, 0);
+        assert_eq!(umem.spurious(), 0);
+        assert_all_come_back(socket, &mut pool)?;
+    }
+    Ok(())
+}
+
 suite! {
     a_frame_tells_when_it_was_sent_if_it_was_asked_to,
+    a_packet_behind_others_bytes_tells_when_it_was_sent,
     a_checksum_is_right_on_the_wire_if_it_was_asked_for,
+    no_request_stops_the_ring,
     nothing_is_asked_where_there_is_no_room_or_of_what_has_changed,
 }

@@ -225,16 +225,25 @@ impl Frame {
 
     /// Asks something of the packet's transmission; to be called last, when the packet lies where it will.
     ///
+    /// A packet that begins at an odd byte is moved to the one before, if the chunks are aligned.
+    ///
     /// # Errors
     ///
     /// [`Error::NoTxMetadata`] where the UMEM has no room for it:
     /// [`UmemGeometry::tx_metadata`](super::UmemGeometry::tx_metadata). [`Error::OddPacketStart`] where the packet
     /// begins at an odd address, as after [`trim_front`](Self::trim_front) of an odd number of bytes.
+    /// [`Error::FrameTooSmall`] where the checksum does not lie in the packet: the kernel would never get past it.
     #[doc(alias = "xsk_tx_metadata")]
     pub fn request(&mut self, request: TxRequest) -> Result<(), Error> {
         // Linux 6.18 hands addresses back without their lowest bit: the answer would be looked for beside it.
         if !self.address().is_multiple_of(2) {
             return Err(Error::OddPacketStart);
+        }
+        if request.covers() > self.len() {
+            return Err(Error::FrameTooSmall {
+                room: self.len() as u64,
+                len: request.covers() as u64,
+            });
         }
         let metadata = self.tx_metadata_mut().ok_or(Error::NoTxMetadata)?;
         metadata.copy_from_slice(&request.to_bytes());

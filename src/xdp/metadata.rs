@@ -53,6 +53,13 @@ impl TxRequest {
         self
     }
 
+    /// How many bytes of the packet it takes to fill in the checksum.
+    pub(super) fn covers(self) -> usize {
+        self.checksum.map_or(0, |(start, offset)| {
+            usize::from(start) + usize::from(offset) + size_of::<u16>()
+        })
+    }
+
     /// As the kernel reads it.
     pub(super) fn to_bytes(self) -> [u8; TX_METADATA as usize] {
         let flag = |set: bool, flag: u32| if set { u64::from(flag) } else { 0 };
