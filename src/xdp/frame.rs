@@ -228,9 +228,18 @@ impl Frame {
     /// # Errors
     ///
     /// [`Error::NoTxMetadata`] where the UMEM has no room for it:
-    /// [`UmemGeometry::tx_metadata`](super::UmemGeometry::tx_metadata).
+    /// [`UmemGeometry::tx_metadata`](super::UmemGeometry::tx_metadata). [`Error::FrameTooSmall`] where a checksum
+    /// would lie beyond the packet.
     #[doc(alias = "xsk_tx_metadata")]
     pub fn request(&mut self, request: TxRequest) -> Result<(), Error> {
+        // Of a checksum beyond the packet the kernel hands the frame back and keeps it in the transmit ring.
+        let (room, len) = (self.len(), request.checksum_end());
+        if len > room {
+            return Err(Error::FrameTooSmall {
+                room: room as u64,
+                len: len as u64,
+            });
+        }
         let metadata = self.tx_metadata_mut().ok_or(Error::NoTxMetadata)?;
         metadata.copy_from_slice(&request.to_bytes());
         self.0.set_metadata(true);

@@ -53,6 +53,12 @@ impl TxRequest {
         self
     }
 
+    /// Where in the packet the checksum ends, which has two bytes; 0 where none is asked for.
+    pub(super) fn checksum_end(self) -> usize {
+        let end = |(start, offset)| usize::from(start) + usize::from(offset) + size_of::<u16>();
+        self.checksum.map_or(0, end)
+    }
+
     /// As the kernel reads it.
     pub(super) fn to_bytes(self) -> [u8; TX_METADATA as usize] {
         let flag = |set: bool, flag: u32| if set { u64::from(flag) } else { 0 };
