@@ -4,9 +4,9 @@ use packet_ring::lifecycle::Bound;
 use packet_ring::xdp::{
     Interface, Kicked, Queue, RingSize, Socket, Tx, TxRequest, TxRings, Umem, UmemGeometry,
 };
-use packet_ring::Error;
+use packet_ring::{Deadline, Error};
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{Link, VethOptions, VethPair, suite};
+use packet_ring_lab::{Link, TokenBucket, VethOptions, VethPair, suite};
 
 const GEOMETRY: UmemGeometry = UmemGeometry::new_assert(2048, 4).tx_metadata();
 const SLOTS: RingSize = RingSize::new_assert(4);
@@ -42,6 +42,35 @@ fn a_checksum_beyond_the_packet_is_not_asked_for() -> TestResult {
     Ok(())
 }
 
+/// The packet waits in the queue of the interface below when its own has gone.
+fn a_frame_that_the_kernel_will_write_the_time_into_is_not_reclaimed() -> TestResult {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let upper = pair.near.add_macvlan("upper")?;
+    pair.near.set_token_bucket(&TokenBucket {
+        rate: 1,
+        burst: 1500,
+        limit: 100_000,
+    })?;
+    let (umem, mut pool) = Umem::new(GEOMETRY)?;
+    let mut socket = transmitting(&umem, &upper)?;
+    for request in [None, Some(TxRequest::NONE.timestamp())] {
+        let mut frame = pool.take().ok_or("no frame")?;
+        frame.write(&[0xff; 1000])?;
+        if let Some(request) = request {
+            frame.request(request)?;
+        }
+        socket.rings().tx.batch(1).push(frame)?;
+    }
+    assert_eq!(socket.rings().tx.flush()?, 0);
+    assert_eq!(pair.near.queue_counters()?.waiting, 1);
+    upper.delete()?;
+    assert_eq!(socket.close()?.reclaim(Deadline::PASSED)?, 1);
+    assert_eq!(pair.near.queue_counters()?.waiting, 1);
+    assert_eq!((pool.take_back(), umem.census().with_tx), (1, 1));
+    Ok(())
+}
+
 suite! {
     a_checksum_beyond_the_packet_is_not_asked_for,
+    a_frame_that_the_kernel_will_write_the_time_into_is_not_reclaimed,
 }
