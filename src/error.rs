@@ -77,6 +77,8 @@ pub enum Error {
     ForeignPool,
     /// The UMEM has no room for what a transmission is asked to do.
     NoTxMetadata,
+    /// The packet begins at an odd address: nothing can be asked of its transmission.
+    OddPacketStart,
     /// The UMEM has as many sockets as it can have: 84, with those that were dropped without being closed.
     TooManySockets,
     /// The program still has a ring of the closed socket, or of a sibling, or has forgotten one.
@@ -185,6 +187,9 @@ impl fmt::Display for Error {
             Self::NoTxMetadata => {
                 f.write_str("the UMEM has no room for transmit metadata: ask for it in its geometry")
             }
+            Self::OddPacketStart => f.write_str(
+                "the packet begins at an odd address: nothing can be asked of its transmission",
+            ),
             Self::TooManySockets => f.write_str(
                 "the UMEM has as many sockets as it can have: close and reclaim sockets, do not drop them",
             ),

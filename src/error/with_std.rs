@@ -16,6 +16,7 @@ impl From<Error> for std::io::Error {
             | Error::FrameTooSmall { .. }
             | Error::ForeignPool
             | Error::NoTxMetadata
+            | Error::OddPacketStart
             | Error::NotXdpSocket
             | Error::OtherNamespace => ErrorKind::InvalidInput,
             Error::QueueBusy { .. } | Error::RingsLeft => ErrorKind::ResourceBusy,

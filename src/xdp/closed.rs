@@ -40,7 +40,9 @@ impl Closed {
     ///
     /// That the kernel has let go is proved by binding another socket to the queue, for a moment: until then it
     /// may write into the frames, as where somebody holds a duplicate of the descriptor. So it needs CAP_NET_RAW,
-    /// and the socket's network namespace. Where the interface is gone, nothing has to be proved.
+    /// and the socket's network namespace. Where the interface is gone, it has.
+    ///
+    /// A ring that was forgotten (`mem::forget`) is left for ever.
     ///
     /// Frames that were sent with a [request](super::Frame::request) and have not come out of the completion ring
     /// stay with the kernel for ever, and with them the socket's place among the 84 of the UMEM: a packet can wait in
@@ -49,13 +51,9 @@ impl Closed {
     ///
     /// # Errors
     ///
-    /// Gives itself back, with [`Error::QueueBusy`] at the deadline, [`Error::RingsLeft`],
+    /// Gives itself back, with [`Error::QueueBusy`] or [`Error::RingsLeft`] at the deadline,
     /// [`Error::OtherNamespace`], [`Error::System`].
     pub fn reclaim(self, deadline: Deadline) -> Result<u32, Failed<Self>> {
-        // It stays so: rings are made for sockets, and there is none any more that has the slot.
-        if !self.chunks.owner().rings().has_none(self.slot) {
-            return Err(Failed::new(Error::RingsLeft, self));
-        }
         match until_free(deadline, || self.is_released()) {
             Ok(()) => Ok(self.reclaim_released()),
             Err(error) => Err(Failed::new(error, self)),
@@ -70,6 +68,10 @@ impl Closed {
 
     /// Binds a socket with a memory of its own to the queue, and closes it.
     fn is_released(&self) -> Result<(), Error> {
+        // It stays so: rings are made for sockets, and there is none any more that has the slot.
+        if !self.chunks.owner().rings().has_none(self.slot) {
+            return Err(Error::RingsLeft);
+        }
         const PROBE: UmemGeometry = UmemGeometry::new_assert(2048, 2);
         const ONE: RingSize = RingSize::new_assert(1);
         let (umem, _pool) = Umem::with_pages(PROBE, super::HugePages::None, super::Locking::None)?;

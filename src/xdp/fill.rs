@@ -62,7 +62,7 @@ impl FillRing {
                 break;
             };
             // There is room.
-            let _ = batch.push(memory.address(number, 0));
+            let _ = batch.push(memory.address(number));
             stocked += 1;
         }
         Ok(stocked)
@@ -127,7 +127,7 @@ impl FillBatch<'_> {
         }
         if let Ok(number) = self.chunks.fill(frame.into_chunk(), self.slot) {
             // There is room.
-            let _ = self.batch.push(self.chunks.owner().address(number, 0));
+            let _ = self.batch.push(self.chunks.owner().address(number));
         }
         Ok(())
     }

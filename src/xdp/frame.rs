@@ -61,7 +61,7 @@ impl Frame {
     #[inline(always)]
     pub(super) fn address(&self) -> u64 {
         let (offset, _) = self.0.place();
-        self.0.owner().address(self.0.number(), offset)
+        self.0.owner().packet_address(self.0.number(), offset)
     }
 
     pub(super) fn set_continues(&mut self, continues: bool) {
@@ -229,7 +229,8 @@ impl Frame {
     ///
     /// [`Error::NoTxMetadata`] where the UMEM has no room for it:
     /// [`UmemGeometry::tx_metadata`](super::UmemGeometry::tx_metadata). [`Error::FrameTooSmall`] where a checksum
-    /// would lie beyond the packet.
+    /// would lie beyond the packet. [`Error::OddPacketStart`] where the packet begins at an odd address, as after
+    /// [`trim_front`](Self::trim_front) of an odd number of bytes.
     #[doc(alias = "xsk_tx_metadata")]
     pub fn request(&mut self, request: TxRequest) -> Result<(), Error> {
         // Of a checksum beyond the packet the kernel hands the frame back and keeps it in the transmit ring.
@@ -239,6 +240,10 @@ impl Frame {
                 room: room as u64,
                 len: len as u64,
             });
+        }
+        // Linux 6.18 hands addresses back without their lowest bit: the answer would be looked for beside it.
+        if !self.address().is_multiple_of(2) {
+            return Err(Error::OddPacketStart);
         }
         let metadata = self.tx_metadata_mut().ok_or(Error::NoTxMetadata)?;
         metadata.copy_from_slice(&request.to_bytes());
