@@ -144,6 +144,22 @@ impl<O> Chunks<O> {
         reclaimed
     }
 
+    /// Takes back what the kernel had by the slot as [`reclaim`](Self::reclaim) does, but for chunks that were sent
+    /// with [metadata](Chunk::has_metadata): they stay with the kernel, and the slot with them.
+    ///
+    /// # Safety
+    ///
+    /// As for [`reclaim`](Self::reclaim), but the kernel may still write the metadata of what it had to send.
+    pub unsafe fn reclaim_without_metadata(&self, slot: Slot) -> u32 {
+        if (0..self.count()).any(|number| self.state(number).is_sent_with_metadata(slot)) {
+            let reclaimed = (0..self.count())
+                .filter(|&number| self.state(number).reclaim_without_metadata(slot));
+            return reclaimed.count() as u32;
+        }
+        // SAFETY: the caller's promise, and there is none with metadata.
+        unsafe { self.reclaim(slot) }
+    }
+
     /// Gives the chunk to a fill ring. Returns its number.
     ///
     /// # Errors

@@ -32,7 +32,16 @@ pub use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 pub use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 
 /// What a slot of an index ring holds: integers alone, without padding.
-pub trait Entry: Copy + Default {}
+///
+/// It goes to whoever has the other side, on whichever thread. What must stay on one is none:
+///
+/// ```compile_fail,E0277
+/// # use core::cell::Cell;
+/// #[derive(Clone, Copy, Default)]
+/// struct Counter(Option<&'static Cell<u32>>);
+/// impl packet_ring::sync::Entry for Counter {}
+/// ```
+pub trait Entry: Copy + Default + Send {}
 
 #[cfg(all(feature = "alloc", not(loom)))]
 pub(crate) use alloc::sync::Arc;

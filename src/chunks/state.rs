@@ -161,12 +161,25 @@ impl<'t> State<'t> {
 
     /// What the kernel had by the slot counts as dropped. Whether it had it.
     pub(super) fn reclaim(&self, slot: Slot) -> bool {
-        let byte = self.0.load(Ordering::Relaxed);
-        let had = [slot.fill(), slot.send(), slot.send_with_metadata()].contains(&byte);
+        self.reclaim_if(&[slot.fill(), slot.send(), slot.send_with_metadata()])
+    }
+
+    /// The same, but for what was sent with metadata.
+    pub(super) fn reclaim_without_metadata(&self, slot: Slot) -> bool {
+        self.reclaim_if(&[slot.fill(), slot.send()])
+    }
+
+    fn reclaim_if(&self, states: &[u8]) -> bool {
+        let had = states.contains(&self.0.load(Ordering::Relaxed));
         if had {
             self.drop_from_list();
         }
         had
+    }
+
+    /// Whether the kernel has it by the slot, to be sent with metadata.
+    pub(super) fn is_sent_with_metadata(&self, slot: Slot) -> bool {
+        self.0.load(Ordering::Relaxed) == slot.send_with_metadata()
     }
 
     pub(super) fn count_into(&self, census: &mut Census) {

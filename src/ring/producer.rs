@@ -14,6 +14,9 @@ impl<T: Entry> Producer<T> {
     ///
     /// `memory` has `size` slots, and outlives the producer; the other side keeps to the protocol; nobody
     /// else produces into this ring.
+    ///
+    /// [Pushing](ProducerBatch::push) is safe, whatever the entry says. Where the other side is a kernel, which
+    /// writes to what an entry names, nobody gets at the producer who may push what is not theirs to give away.
     #[must_use]
     pub unsafe fn new(memory: Indices<T>, size: RingSize) -> Self {
         // Relaxed: the word is ours.

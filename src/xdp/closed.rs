@@ -44,6 +44,11 @@ impl Closed {
     ///
     /// A ring that was forgotten (`mem::forget`) is left for ever.
     ///
+    /// Frames that were sent with a [request](super::Frame::request) and have not come out of the completion ring
+    /// stay with the kernel for ever, and with them the socket's place among the 84 of the UMEM: a packet can wait in
+    /// another interface's queue after its own has gone (that of a macvlan in the one below), and when it leaves,
+    /// the kernel writes the time into its frame. Who wants them back takes them out before closing.
+    ///
     /// # Errors
     ///
     /// Gives itself back, with [`Error::QueueBusy`] or [`Error::RingsLeft`] at the deadline,
@@ -97,7 +102,8 @@ impl Closed {
     fn reclaim_released(self) -> u32 {
         // SAFETY: no ring of the slot is left: it was asked. A queue has one memory at a time: where another socket
         // could be bound to it with its own, the kernel has unbound ours, which cannot be bound again. Where the
-        // interface has gone from the namespace, the kernel has unbound it too. So it transfers nothing more.
-        unsafe { self.chunks.reclaim(self.slot) }
+        // interface has gone from the namespace, the kernel has unbound it too. So it receives nothing more. Of what
+        // it copied to be sent, packets may be left that outlive the binding; of their chunks they write metadata.
+        unsafe { self.chunks.reclaim_without_metadata(self.slot) }
     }
 }

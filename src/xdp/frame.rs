@@ -239,6 +239,7 @@ impl Frame {
         if !self.address().is_multiple_of(2) {
             return Err(Error::OddPacketStart);
         }
+        // Of a checksum beyond the packet the kernel hands the frame back and keeps it in the transmit ring.
         if request.covers() > self.len() {
             return Err(Error::FrameTooSmall {
                 room: self.len() as u64,

@@ -1,0 +1,76 @@
+//! What is asked of transmissions: the kernel never writes into a frame that the program has back.
+
+use packet_ring::lifecycle::Bound;
+use packet_ring::xdp::{
+    Interface, Kicked, Queue, RingSize, Socket, Tx, TxRequest, TxRings, Umem, UmemGeometry,
+};
+use packet_ring::{Deadline, Error};
+use packet_ring_lab::suite::{Stopped, TestResult};
+use packet_ring_lab::{Link, TokenBucket, VethOptions, VethPair, suite};
+
+const GEOMETRY: UmemGeometry = UmemGeometry::new_assert(2048, 4).tx_metadata();
+const SLOTS: RingSize = RingSize::new_assert(4);
+
+fn transmitting(umem: &Umem, link: &Link) -> Result<Socket<Bound<Tx>>, Stopped> {
+    let interface = Interface::by_index(link.index()?).ok_or("no interface")?;
+    let socket = Socket::configure(Tx::new(SLOTS), umem)?.map()?;
+    Ok(socket.bind(Queue::new(interface, 0))?)
+}
+
+fn a_checksum_beyond_the_packet_is_not_asked_for() -> TestResult {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let (umem, mut pool) = Umem::new(GEOMETRY)?;
+    let mut socket = transmitting(&umem, &pair.near)?;
+    let TxRings { tx, completion } = socket.rings();
+    let mut frame = pool.take().ok_or("no frame")?;
+    frame.write(&[0xff; 60])?;
+    for (start, offset, end) in [(59, 0, 61), (14, 45, 61), (u16::MAX, u16::MAX, 131_072)] {
+        let refused = frame.request(TxRequest::NONE.timestamp().checksum(start, offset));
+        let too_small = Error::FrameTooSmall { room: 60, len: end };
+        assert_eq!(refused, Err(too_small));
+        assert!(!frame.has_request());
+    }
+    // The last that the kernel takes: the frame comes back once, and is in the ring no more.
+    frame.request(TxRequest::NONE.timestamp().checksum(14, 44))?;
+    tx.batch(1).push(frame)?;
+    assert_eq!(tx.kick()?, Kicked::Done);
+    assert_eq!(tx.outstanding(), 0);
+    let sent: Vec<_> = completion.batch(4).collect();
+    assert_eq!(sent.len(), 1);
+    assert!(sent[0].sent_at().is_some_and(|time| time > 0));
+    assert_eq!(umem.spurious(), 0);
+    Ok(())
+}
+
+/// The packet waits in the queue of the interface below when its own has gone.
+fn a_frame_that_the_kernel_will_write_the_time_into_is_not_reclaimed() -> TestResult {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let upper = pair.near.add_macvlan("upper")?;
+    pair.near.set_token_bucket(&TokenBucket {
+        rate: 1,
+        burst: 1500,
+        limit: 100_000,
+    })?;
+    let (umem, mut pool) = Umem::new(GEOMETRY)?;
+    let mut socket = transmitting(&umem, &upper)?;
+    for request in [None, Some(TxRequest::NONE.timestamp())] {
+        let mut frame = pool.take().ok_or("no frame")?;
+        frame.write(&[0xff; 1000])?;
+        if let Some(request) = request {
+            frame.request(request)?;
+        }
+        socket.rings().tx.batch(1).push(frame)?;
+    }
+    assert_eq!(socket.rings().tx.flush()?, 0);
+    assert_eq!(pair.near.queue_counters()?.waiting, 1);
+    upper.delete()?;
+    assert_eq!(socket.close()?.reclaim(Deadline::PASSED)?, 1);
+    assert_eq!(pair.near.queue_counters()?.waiting, 1);
+    assert_eq!((pool.take_back(), umem.census().with_tx), (1, 1));
+    Ok(())
+}
+
+suite! {
+    a_checksum_beyond_the_packet_is_not_asked_for,
+    a_frame_that_the_kernel_will_write_the_time_into_is_not_reclaimed,
+}
