@@ -48,15 +48,11 @@ fn busy(queue: Queue, umem: &Umem, pool: &mut Pool) -> Result<Socket<Bound<RxTx>
 }
 
 /// Is refused until a while has passed, and nothing changes.
-fn stays_closed(closed: Closed, umem: &Umem) -> Result<Closed, Stopped> {
+fn stays_closed(closed: Closed, umem: &Umem, why: Error) -> Result<Closed, Stopped> {
     let before = umem.census();
-    let busy = Error::QueueBusy {
-        interface: closed.queue().interface().index(),
-        queue: 0,
-    };
     let failed = closed.reclaim(Deadline::after(BRIEFLY)).err();
     let failed = failed.ok_or("it was reclaimed")?;
-    assert_eq!(failed.error(), busy);
+    assert_eq!(failed.error(), why);
     assert_eq!(umem.census(), before);
     Ok(failed.into_socket())
 }
@@ -86,7 +82,11 @@ fn a_duplicate_keeps_what_the_kernel_has() -> TestResult {
     let (umem, mut pool) = Umem::new(GEOMETRY)?;
     let socket = busy(queue(&pair.far)?, &umem, &mut pool)?;
     let duplicate = socket.as_fd().try_clone_to_owned()?;
-    let closed = stays_closed(socket.close()?, &umem)?;
+    let busy = Error::QueueBusy {
+        interface: pair.far.index()?,
+        queue: 0,
+    };
+    let closed = stays_closed(socket.close()?, &umem, busy)?;
     drop(duplicate);
     comes_back(closed, &umem, &mut pool)
 }
@@ -119,10 +119,10 @@ fn rings_are_waited_for_wherever_they_were_moved() -> TestResult {
         .map()?
         .bind(queue(&other.far)?)?;
     swap(&mut socket.rings().rx, &mut elsewhere.rings().rx);
-    let closed = stays_closed(socket.close()?, &umem)?;
+    let closed = stays_closed(socket.close()?, &umem, Error::RingsLeft)?;
     // The kernel lets go now, and the ring is still there.
     pair.delete()?;
-    let closed = stays_closed(closed, &umem)?;
+    let closed = stays_closed(closed, &umem, Error::RingsLeft)?;
     drop(elsewhere);
     comes_back(closed, &umem, &mut pool)
 }
@@ -133,12 +133,12 @@ fn a_sibling_is_waited_for() -> TestResult {
         let (umem, mut pool) = Umem::new(GEOMETRY)?;
         let socket = busy(queue(&pair.far)?, &umem, &mut pool)?.share();
         let (rx, tx) = (socket.sibling_rx(SLOTS)?, socket.sibling_tx(SLOTS)?);
-        let closed = stays_closed(socket.close()?, &umem)?;
+        let closed = stays_closed(socket.close()?, &umem, Error::RingsLeft)?;
         drop(rx);
         if delete {
             pair.delete()?;
         }
-        let closed = stays_closed(closed, &umem)?;
+        let closed = stays_closed(closed, &umem, Error::RingsLeft)?;
         drop(tx);
         comes_back(closed, &umem, &mut pool)?;
     }
@@ -154,9 +154,9 @@ fn a_forgotten_ring_keeps_its_frames() -> TestResult {
         .bind(queue(&pair.near)?)?
         .split();
     forget(core::mem::replace(&mut rings.fill, spare.fill));
-    let closed = stays_closed(joint.close(rings)?, &umem)?;
+    let closed = stays_closed(joint.close(rings)?, &umem, Error::RingsLeft)?;
     pair.delete()?;
-    stays_closed(closed, &umem)?;
+    stays_closed(closed, &umem, Error::RingsLeft)?;
     Ok(())
 }
 

@@ -23,12 +23,6 @@ impl Slot {
     /// How many there are.
     pub const COUNT: u32 = (u8::MAX as u32 + 1 - SLOTS as u32) / STATES_A_SLOT as u32;
 
-    /// Which one it is, from 0.
-    #[must_use]
-    pub const fn number(self) -> u32 {
-        ((self.0 - SLOTS) / STATES_A_SLOT) as u32
-    }
-
     pub(super) fn take(words: &[AtomicU32; SLOT_WORDS]) -> Option<Self> {
         for number in 0..Self::COUNT {
             let bit = 1 << (number % u32::BITS);
@@ -43,9 +37,15 @@ impl Slot {
 
     pub(super) fn give_back(self, words: &[AtomicU32; SLOT_WORDS]) {
         let number = self.number();
-        let bit = 1 << (number % u32::BITS);
+        let bit = 1 << (number % u32::BITS as usize);
         // Release: pairs with the Acquire of `take`.
-        words[(number / u32::BITS) as usize].fetch_and(!bit, Ordering::Release);
+        words[number / u32::BITS as usize].fetch_and(!bit, Ordering::Release);
+    }
+
+    /// Which it is, from 0.
+    #[must_use]
+    pub fn number(self) -> usize {
+        ((self.0 - SLOTS) / STATES_A_SLOT).into()
     }
 
     #[inline(always)]

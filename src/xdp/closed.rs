@@ -34,21 +34,23 @@ impl Closed {
         }
     }
 
-    /// Takes back what the kernel had, once it has let go. Returns how many frames there were:
+    /// Takes back what the kernel had, once it has let go, and no ring of the socket, nor of its siblings, is left in
+    /// the program. Returns how many frames there were:
     /// [`Pool::take_back`](super::Pool::take_back) finds them.
     ///
     /// That the kernel has let go is proved by binding another socket to the queue, for a moment: until then it
     /// may write into the frames, as where somebody holds a duplicate of the descriptor. So it needs CAP_NET_RAW,
-    /// and the socket's network namespace. Where the interface is gone, it has.
-    ///
-    /// No ring of the socket, nor of a [sibling](super::Socket::sibling_rx), may be left anywhere: until they are
-    /// dropped the queue counts as busy. One that was forgotten (`mem::forget`) keeps it so.
+    /// and the socket's network namespace. Where the interface is gone, nothing has to be proved.
     ///
     /// # Errors
     ///
-    /// Gives itself back, with [`Error::QueueBusy`] at the deadline, [`Error::OtherNamespace`],
-    /// [`Error::System`].
+    /// Gives itself back, with [`Error::QueueBusy`] at the deadline, [`Error::RingsLeft`],
+    /// [`Error::OtherNamespace`], [`Error::System`].
     pub fn reclaim(self, deadline: Deadline) -> Result<u32, Failed<Self>> {
+        // It stays so: rings are made for sockets, and there is none any more that has the slot.
+        if !self.chunks.owner().rings().has_none(self.slot) {
+            return Err(Failed::new(Error::RingsLeft, self));
+        }
         match until_free(deadline, || self.is_released()) {
             Ok(()) => Ok(self.reclaim_released()),
             Err(error) => Err(Failed::new(error, self)),
@@ -63,12 +65,6 @@ impl Closed {
 
     /// Binds a socket with a memory of its own to the queue, and closes it.
     fn is_released(&self) -> Result<(), Error> {
-        if self.chunks.owner().slot_uses().any(self.slot) {
-            return Err(Error::QueueBusy {
-                interface: self.queue.interface().index(),
-                queue: self.queue.index(),
-            });
-        }
         const PROBE: UmemGeometry = UmemGeometry::new_assert(2048, 2);
         const ONE: RingSize = RingSize::new_assert(1);
         let (umem, _pool) = Umem::with_pages(PROBE, super::HugePages::None, super::Locking::None)?;
@@ -97,10 +93,9 @@ impl Closed {
 
     #[allow(unsafe_code, reason = "it was proved that the kernel has let go")]
     fn reclaim_released(self) -> u32 {
-        // SAFETY: a queue has one memory at a time. Where another socket could be bound to it with its own, the
-        // kernel has unbound ours, which cannot be bound again; so it has where the interface has gone from the
-        // namespace, and where that came back since, or another of its index. It uses no chunk of ours then. No
-        // ring of the slot is left, as was asked before, and the socket that more could be made of is closed.
+        // SAFETY: no ring of the slot is left: it was asked. A queue has one memory at a time: where another socket
+        // could be bound to it with its own, the kernel has unbound ours, which cannot be bound again. Where the
+        // interface has gone from the namespace, the kernel has unbound it too. So it transfers nothing more.
         unsafe { self.chunks.reclaim(self.slot) }
     }
 }

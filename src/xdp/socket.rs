@@ -351,10 +351,14 @@ impl<R: XdpRings> Socket<Bound<R>> {
     /// [`sibling_tx`](Socket::sibling_tx).
     ///
     /// From now on each received frame is taken by an atomic exchange, some 5 ns.
+    ///
+    /// # Panics
+    ///
+    /// Where the receive ring was exchanged for another socket's.
     #[must_use]
     pub fn share(mut self) -> Socket<Bound<R, super::Shared>> {
         if let Some(rx) = R::rx(&mut self.state.rings.rings) {
-            rx.set_consumers(crate::chunks::Consumers::Several);
+            rx.share(&self.chunks, self.state.rings.slot);
         }
         Socket {
             state: Bound {

@@ -4,8 +4,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::frame::{Refusal, Refused};
+use super::member::Member;
 use super::ring_set::Making;
-use super::slot_use::SlotUse;
 use super::umem::Memory;
 use super::{Fragments, Frame, Statistics};
 use crate::chunks::{Chunks, Slot};
@@ -19,9 +19,7 @@ pub struct TxRing {
     /// Before the descriptor: the memory is unmapped first.
     ring: MappedIndices<Producer<Descriptor>>,
     fd: OwnedFd,
-    chunks: Chunks<Memory>,
-    slot: Slot,
-    _use: SlotUse,
+    member: Member,
     transfer: Transfer,
 }
 
@@ -52,9 +50,7 @@ impl TxRing {
         Ok(Self {
             ring: MappedIndices::producer(making.fd, XdpRing::Tx, &offsets, size)?,
             fd: super::socket::duplicate(making.fd)?,
-            chunks: making.chunks.clone(),
-            slot: making.slot,
-            _use: SlotUse::new(making),
+            member: Member::new(making.chunks, making.slot),
             transfer: Transfer {
                 zero_copy: false,
                 tells: false,
@@ -73,8 +69,8 @@ impl TxRing {
     pub fn batch(&mut self, max: u32) -> TxBatch<'_> {
         TxBatch {
             batch: self.ring.side_mut().batch(max),
-            chunks: &self.chunks,
-            slot: self.slot,
+            chunks: &self.member.chunks,
+            slot: self.member.slot,
         }
     }
 
