@@ -1,21 +1,28 @@
 //! Receiving and transmitting allocate nothing: a global allocator counts.
 
 mod data_path;
+mod xdp {
+    pub(crate) mod rights;
+}
+mod xdp_path;
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
 use core::hint::black_box;
 use core::ops::ControlFlow;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::alloc::System;
 use std::thread;
 
 use packet_ring::packet::{Ended, FrameGeometry, Geometry, Membership, NoRing, RxV2, Socket, Tx};
+use packet_ring::xdp::{AttachMode, RxTxRings};
 use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::TestResult;
 use packet_ring_lab::{Injector, VethOptions, VethPair, frame, suite};
 
 use data_path::{Bench, FRAME, PATIENCE, interface};
+use xdp_path::{GEOMETRY, SLOTS, Wired};
 
 /// How long a wait spins before it sleeps.
 const SPIN: Duration = Duration::from_micros(50);
@@ -194,9 +201,70 @@ fn nothing_is_allocated_to_send() -> TestResult {
     Ok(())
 }
 
+/// Every second packet is sent back, where it lies.
+fn nothing_is_allocated_by_the_rings_of_af_xdp() -> TestResult {
+    const COUNT: u64 = 100_000;
+    let Some(map) = xdp::rights::map()? else {
+        return Ok(());
+    };
+    let wired = Wired::new(map, AttachMode::Native)?;
+    let (mut socket, umem, mut pool) = wired.socket(GEOMETRY)?;
+    let template = frame::numbered(0, FRAME);
+    let over = AtomicBool::new(false);
+    let counted = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                wired.injector.flood(&template, 0..100);
+            }
+        });
+        let before = ALLOCATIONS.get();
+        let mut receive = || -> Result<u64, packet_ring::Error> {
+            let RxTxRings {
+                rx,
+                fill,
+                tx,
+                completion,
+            } = socket.rings();
+            let deadline = Deadline::after(PATIENCE * 6);
+            let mut packets = 0;
+            while packets < COUNT && !deadline.has_passed() {
+                let _ = rx.spin_then_wait(SPIN, deadline, OnSignal::Continue)?;
+                let mut back = tx.batch(SLOTS.get());
+                for frame in rx.batch(SLOTS.get()) {
+                    packets += 1;
+                    // Where it is refused, it is dropped, and found by `take_back`.
+                    let given = match packets % 2 {
+                        0 => back.push(frame).is_ok(),
+                        _ => pool.give(frame).is_ok(),
+                    };
+                    black_box(given);
+                }
+                drop(back);
+                black_box(tx.flush()?);
+                completion.reap(&mut pool, SLOTS.get())?;
+                pool.take_back();
+                fill.stock(&mut pool, SLOTS.get())?;
+                if fill.needs_wakeup() {
+                    fill.wake()?;
+                }
+            }
+            rx.check_link()?;
+            black_box((rx.statistics()?, umem.census()));
+            Ok(packets)
+        };
+        let received = receive();
+        over.store(true, Ordering::Relaxed);
+        received.map(|packets| (packets >= COUNT, ALLOCATIONS.get() - before))
+    })?;
+    assert_eq!(counted, (true, 0));
+    assert!(wired.pair.far.counters()?.tx_packets >= COUNT / 4);
+    Ok(())
+}
+
 suite![
     the_count_sees_an_allocation,
     nothing_is_allocated_from_bind_on,
     frames_are_received_without_allocating_too,
     nothing_is_allocated_to_send,
+    nothing_is_allocated_by_the_rings_of_af_xdp,
 ];

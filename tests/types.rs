@@ -150,3 +150,60 @@ fn a_descriptor_does_not_bar_the_next_block(receiver: &mut Receiver<'_>) {
     let block = receiver.next_block();
     let _ = (fd, block);
 }
+
+// AF_XDP: everything is owned, without a lifetime, and goes to other threads without a heap.
+mod xdp {
+    use super::{
+        Bound, Configured, Failed, Mapped, assert_impl_all, assert_not_impl_any, const_assert,
+    };
+    use packet_ring::xdp::{
+        Closed, CompletionRing, FillRing, Fragments, Frame, Joint, Pool, Queue, RingSize, Rx,
+        RxRing, RxRings, RxTx, RxTxRings, Shared, Socket, Statistics, Tx, TxRing, TxRings, Umem,
+        UmemGeometry,
+    };
+    use rustix::fd::AsFd;
+
+    assert_impl_all!(Socket<Configured<RxTx>>: Send, Sync, Unpin, AsFd);
+    assert_impl_all!(Socket<Mapped<RxTx>>: Send, Sync, Unpin, AsFd);
+    assert_impl_all!(Socket<Bound<RxTx>>: Send, Sync, Unpin, AsFd);
+    assert_impl_all!(Socket<Bound<Rx>>: Send, Sync, Unpin, AsFd);
+    assert_impl_all!(Socket<Bound<Tx>>: Send, Sync, Unpin, AsFd);
+    assert_impl_all!(Socket<Bound<RxTx, Shared>>: Send, Sync, Unpin, AsFd);
+    assert_impl_all!(Failed<Socket<Mapped<RxTx>>>: Send, Sync, core::error::Error);
+    assert_impl_all!(Joint<RxTx>: Send, Sync, Unpin, AsFd);
+    assert_impl_all!(Closed: Send, Sync, Unpin);
+    assert_impl_all!(Umem: Send, Sync, Unpin, Clone);
+    assert_impl_all!(Pool: Send, Sync, Unpin);
+    assert_impl_all!(Frame: Send, Sync, Unpin);
+    assert_impl_all!(Fragments: Send, Sync, Unpin);
+    assert_impl_all!(RxRing: Send, Sync, Unpin, AsFd);
+    assert_impl_all!(TxRing: Send, Sync, Unpin, AsFd);
+    assert_impl_all!(FillRing: Send, Sync, Unpin);
+    assert_impl_all!(CompletionRing: Send, Sync, Unpin);
+    assert_impl_all!(RxTxRings: Send, Sync);
+    assert_impl_all!(RxRings: Send, Sync);
+    assert_impl_all!(TxRings: Send, Sync);
+    assert_impl_all!(Queue: Send, Sync, Copy);
+    assert_impl_all!(RingSize: Send, Sync, Copy);
+    assert_impl_all!(Statistics: Send, Sync, Copy);
+    assert_impl_all!(UmemGeometry: Send, Sync, Copy);
+
+    // One of each: a second would own the same bytes, or the same words of a ring.
+    assert_not_impl_any!(Frame: Clone);
+    assert_not_impl_any!(Pool: Clone);
+    assert_not_impl_any!(Fragments: Clone);
+    assert_not_impl_any!(RxRing: Clone);
+    assert_not_impl_any!(TxRing: Clone);
+    assert_not_impl_any!(FillRing: Clone);
+    assert_not_impl_any!(CompletionRing: Clone);
+    assert_not_impl_any!(Joint<RxTx>: Clone);
+    assert_not_impl_any!(Closed: Clone);
+    assert_not_impl_any!(Socket<Configured<RxTx>>: Clone);
+    assert_not_impl_any!(Socket<Mapped<RxTx>>: Clone);
+    assert_not_impl_any!(Socket<Bound<RxTx>>: Clone);
+    // Made by the library alone.
+    assert_not_impl_any!(Frame: Default);
+    assert_not_impl_any!(Shared: Default);
+
+    const_assert!(size_of::<Option<Frame>>() == 16);
+}
