@@ -114,7 +114,8 @@ impl<R: XdpRings> Socket<Configured<R>> {
     /// Registers the memory, makes the rings and maps them.
     ///
     /// `setsockopt` with XDP_UMEM_REG and the size of each ring, `getsockopt(XDP_MMAP_OFFSETS)`; for each ring
-    /// `mmap`, `madvise(MADV_DONTFORK)` and a duplicate of the descriptor (`fcntl`).
+    /// `mmap`, `madvise(MADV_DONTFORK)` and a duplicate of the descriptor (`fcntl`); of a transmit ring of more
+    /// than 32 slots `setsockopt(XDP_MAX_TX_SKB_BUDGET)`.
     ///
     /// # Errors
     ///

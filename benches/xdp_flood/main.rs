@@ -1,0 +1,364 @@
+//! What a receiver of AF_XDP spends under flood, by how it waits; and how much later packets come for it.
+//!
+//! `cargo bench --bench xdp_flood`. A thread on processor 0 sends 64-byte packets over a veth pair with a native
+//! XDP program as fast as it can; another on processor 1 drains its ring whenever it is woken, and sleeps when it
+//! is empty: by hand with `poll`, with `RxRing::wait`, while the interface gathers packets
+//! ([`InterfaceGather`]), and with a [`Gather`] that rests after each drain. Each way has a cable and a socket
+//! of its own, and its go in each turn, in an order that moves on. A figure is processor time of the receiving
+//! thread a packet; a ratio is that of one turn, and then the median over the turns, with the least and the
+//! greatest.
+//!
+//! What waiting adds is taken in goes of their own, of packets that are sent one at a time and carry the time
+//! when they were: how old a packet is when it is looked at, the median and the oldest of a hundred. What a
+//! way adds is the latter less that of the loop by hand in the same turn; the median over the turns.
+//!
+//! With `XDP_FLOOD_ENFORCE=1` it fails where a limit is not kept.
+
+#[path = "../by_hand/mod.rs"]
+mod by_hand;
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use std::process::ExitCode;
+use std::thread;
+
+use packet_ring::lifecycle::Bound;
+use packet_ring::xdp::{
+    Gather, InterfaceGather, Queue, RingSize, Rx, RxRings, Socket, Umem, UmemGeometry,
+};
+use packet_ring::{Deadline, OnSignal, Wake};
+use packet_ring_lab::procfs::thread_cpu_time;
+use packet_ring_lab::{Injector, enter, frame};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::OwnedFd;
+use rustix::time::{ClockId, clock_gettime};
+
+use by_hand::{ByHand, CHUNK, End, Spread, cable, counts, injector, keeps, stay_on};
+
+/// Slots of each ring.
+const SLOTS: u32 = 4096;
+
+/// Frames in the fill ring: not as many as it has slots, since the kernel gives a slot back after it has let the
+/// packet be seen.
+const STOCKED: u32 = SLOTS - 256;
+
+const GEOMETRY: UmemGeometry = UmemGeometry::new_assert(CHUNK as u32, 2 * SLOTS);
+
+/// Bytes of a packet.
+const LEN: usize = 64;
+
+/// Packets of a batch.
+const BATCH: u32 = 64;
+
+/// Where a numbered frame has its number.
+const NUMBER: usize = 22;
+
+/// The number of the packet that ends a go.
+const LAST: u64 = u64::MAX;
+
+/// How long packets gather.
+const TIME: Duration = Duration::from_micros(50);
+
+/// How often the interface is looked at in vain before it listens again.
+const DEFER: u32 = 100;
+
+/// The loop by hand against itself, at most this far from 1.
+const CONTROL_LIMIT: f64 = 0.05;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    ByHand,
+    ByHandAgain,
+    Wait,
+    InterfaceGather,
+    Gather,
+}
+
+const WAYS: [Way; 5] = [
+    Way::ByHand,
+    Way::ByHandAgain,
+    Way::Wait,
+    Way::InterfaceGather,
+    Way::Gather,
+];
+
+/// The highest ratio of processor time to that of the loop by hand, and the most that may be added.
+const LIMITS: [(Way, f64, Duration); 2] = [
+    (Way::InterfaceGather, 0.30, Duration::from_micros(60)),
+    (Way::Gather, 0.60, Duration::from_micros(50)),
+];
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Self::ByHand => "by hand, poll",
+            Self::ByHandAgain => "the same again",
+            Self::Wait => "ours: wait",
+            Self::InterfaceGather => "ours: InterfaceGather",
+            Self::Gather => "ours: Gather",
+        }
+    }
+}
+
+/// What was seen in a go.
+#[derive(Default)]
+struct Seen {
+    packets: u64,
+    ended: bool,
+    /// How old packets were, in nanoseconds; taken where there is room.
+    ages: Vec<u64>,
+}
+
+fn now() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+impl Seen {
+    #[inline(always)]
+    fn packet(&mut self, bytes: &[u8]) {
+        let number = bytes[NUMBER..]
+            .first_chunk()
+            .map(|bytes| u64::from_be_bytes(*bytes));
+        let number = number.expect("64 bytes");
+        self.packets += 1;
+        self.ended |= number == LAST;
+        if self.ages.len() < self.ages.capacity() {
+            self.ages.push(now().saturating_sub(number));
+        }
+    }
+}
+
+enum Receiver {
+    ByHand(Box<ByHand>),
+    Ours(Box<Socket<Bound<Rx>>>),
+    Gather(Box<Socket<Bound<Rx>>>, Gather<OwnedFd>),
+}
+
+impl Receiver {
+    fn new(way: Way, end: &End) -> Self {
+        if matches!(way, Way::ByHand | Way::ByHandAgain) {
+            return Self::ByHand(Box::new(end.by_hand(SLOTS, STOCKED)));
+        }
+        let (umem, mut pool) = Umem::new(GEOMETRY).expect("memory");
+        let rings = Rx::new(RingSize::new_assert(SLOTS));
+        let socket = Socket::configure(rings, &umem).expect("a socket");
+        let mut socket = socket.map().expect("rings");
+        let stocked = socket.rings().fill.stock(&mut pool, STOCKED);
+        assert_eq!(stocked, Ok(STOCKED));
+        let socket = socket.bind(Queue::new(end.interface, 0)).expect("bound");
+        end.map.insert(0, &socket).expect("a bound socket");
+        if way != Way::Gather {
+            return Self::Ours(Box::new(socket));
+        }
+        let fd = rustix::io::dup(&socket).expect("a descriptor");
+        Self::Gather(
+            Box::new(socket),
+            Gather::new(fd).expect("an epoll instance"),
+        )
+    }
+
+    /// Receives until a go ends.
+    fn receive(&mut self, seen: &mut Seen) {
+        match self {
+            Self::ByHand(by_hand) => {
+                while !seen.ended {
+                    if drain_by_hand(by_hand, seen) == 0 {
+                        let mut fds = [PollFd::new(by_hand, PollFlags::IN)];
+                        poll(&mut fds, None).expect("poll");
+                    }
+                }
+            }
+            Self::Ours(socket) => {
+                let rings = socket.rings();
+                while !seen.ended {
+                    if drain(rings, seen) == 0 {
+                        let woken = rings.rx.wait(Deadline::NEVER, OnSignal::Continue);
+                        assert_eq!(woken, Ok(Wake::Ready));
+                    }
+                }
+            }
+            Self::Gather(socket, gather) => {
+                let margin = Gather::measure_margin(TIME).expect("a timer");
+                gather.set_margin(margin);
+                let rings = socket.rings();
+                while !seen.ended {
+                    if drain(rings, seen) > 0 {
+                        gather.rest(TIME).expect("a rest");
+                    } else {
+                        gather.listen().expect("listening");
+                    }
+                    let woken = gather.wait(Deadline::NEVER, OnSignal::Continue);
+                    assert_eq!(woken, Ok(Wake::Ready));
+                }
+            }
+        }
+    }
+}
+
+/// Takes all that has come; returns how many packets.
+fn drain_by_hand(by_hand: &mut ByHand, seen: &mut Seen) -> u64 {
+    let before = seen.packets;
+    loop {
+        let filled = by_hand.rx.filled().min(BATCH);
+        if filled == 0 {
+            return seen.packets - before;
+        }
+        for _ in 0..filled {
+            let descriptor = by_hand.rx.take();
+            seen.packet(by_hand.bytes(descriptor.addr, descriptor.len as usize));
+            by_hand.fill.put(descriptor.addr & !(CHUNK as u64 - 1));
+        }
+        by_hand.fill.publish();
+        by_hand.rx.give_back();
+    }
+}
+
+/// Takes all that has come; returns how many packets.
+fn drain(rings: &mut RxRings, seen: &mut Seen) -> u64 {
+    let before = seen.packets;
+    loop {
+        let at = seen.packets;
+        let mut fill = rings.fill.batch(BATCH);
+        for frame in rings.rx.batch(BATCH) {
+            seen.packet(frame.bytes());
+            fill.push(frame).expect("room for what came out");
+        }
+        if seen.packets == at {
+            return at - before;
+        }
+    }
+}
+
+/// What a go came to.
+#[derive(Clone, Copy, Default)]
+struct Figures {
+    /// Processor time of the receiver a packet, in nanoseconds.
+    processor: f64,
+    /// How old packets were, in microseconds: the median.
+    age: f64,
+    /// The oldest of a hundred.
+    oldest: f64,
+}
+
+/// Lets one way have its go while `send` sends; room for so many ages.
+fn go(
+    receiver: &mut Receiver,
+    injector: &Injector,
+    ages: usize,
+    send: impl FnOnce(),
+) -> (Seen, Duration) {
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let receiving = scope.spawn(|| {
+            stay_on(1);
+            let mut seen = Seen {
+                ages: Vec::with_capacity(ages),
+                ..Seen::default()
+            };
+            let start = thread_cpu_time();
+            receiver.receive(&mut seen);
+            let taken = thread_cpu_time() - start;
+            // Relaxed: nothing else is told by it.
+            ended.store(true, Ordering::Relaxed);
+            (seen, taken)
+        });
+        stay_on(0);
+        // The receiver sleeps by then.
+        thread::sleep(Duration::from_millis(5));
+        send();
+        let last = frame::numbered(LAST, LEN);
+        while !ended.load(Ordering::Relaxed) {
+            injector.send(&last).expect("the link is up");
+            thread::sleep(Duration::from_millis(1));
+        }
+        receiving.join().expect("the receiver ends")
+    })
+}
+
+fn figures(way: Way, receiver: &mut Receiver, near: &End, far: &End, packets: u64) -> Figures {
+    let injector = injector(near);
+    let _guard = (way == Way::InterfaceGather)
+        .then(|| InterfaceGather::set(far.interface, TIME, DEFER).expect("CAP_SYS_ADMIN"));
+    let mut template = frame::numbered(0, LEN);
+    let (seen, taken) = go(receiver, &injector, 0, || {
+        injector.flood(&template, 0..packets);
+    });
+    let processor = taken.as_nanos() as f64 / seen.packets as f64;
+    let ages = packets as usize / 2;
+    let (mut seen, _) = go(receiver, &injector, ages, || {
+        for _ in 0..ages {
+            frame::renumber(&mut template, now());
+            injector.send(&template).expect("the link is up");
+        }
+    });
+    seen.ages.sort_unstable();
+    let at = |hundredths: usize| seen.ages[(seen.ages.len() - 1) * hundredths / 100] as f64 / 1e3;
+    Figures {
+        processor,
+        age: at(50),
+        oldest: at(99),
+    }
+}
+
+fn main() -> ExitCode {
+    // `cargo test --benches` asks for a quick try of each bench.
+    let measures = std::env::args().any(|argument| argument == "--bench");
+    let (turns, packets) = if measures { (21, 100_000) } else { (1, 5_000) };
+    if let Err(error) = enter() {
+        eprintln!("the bench needs a network namespace of its own: {error}");
+        return ExitCode::FAILURE;
+    }
+    let mut sides = WAYS.map(|way| {
+        let ends = cable();
+        (Receiver::new(way, &ends[1]), ends)
+    });
+    let turn = |number: usize| {
+        let mut turn = [Figures::default(); WAYS.len()];
+        for step in 0..WAYS.len() {
+            let way = (number + step) % WAYS.len();
+            let (receiver, [near, far]) = &mut sides[way];
+            turn[way] = figures(WAYS[way], receiver, near, far, packets);
+        }
+        turn
+    };
+    let turns: Vec<_> = (0..turns).map(turn).collect();
+    let spread =
+        |figure: &dyn Fn(&[Figures; WAYS.len()]) -> f64| Spread::of(turns.iter().map(figure));
+    let ratio = |way: Way| {
+        spread(&|turn| turn[way as usize].processor / turn[Way::ByHand as usize].processor)
+    };
+    let added = |way: Way| {
+        spread(&|turn| turn[way as usize].oldest - turn[Way::ByHand as usize].oldest).median
+    };
+    println!("{} turns of {packets} packets of {LEN} bytes", turns.len());
+    println!(
+        "  {:<24} {:>15} {:>25} {:>9} {:>9} {:>9}",
+        "", "processor", "", "age", "99 %", "added"
+    );
+    for way in WAYS {
+        let of = |figure: fn(&Figures) -> f64| spread(&|turn| figure(&turn[way as usize])).median;
+        println!(
+            "  {:<24} {:6.0} ns a packet {:>25} {:6.1} us {:6.1} us {:6.1} us",
+            way.name(),
+            of(|figures| figures.processor),
+            ratio(way).to_string(),
+            of(|figures| figures.age),
+            of(|figures| figures.oldest),
+            added(way),
+        );
+    }
+    let mut kept = counts(ratio(Way::ByHandAgain).median, CONTROL_LIMIT);
+    for (way, limit, most) in LIMITS {
+        kept &= keeps(way.name(), ratio(way).median, limit);
+        kept &= keeps(
+            "what it adds, in microseconds",
+            added(way),
+            most.as_micros() as f64,
+        );
+    }
+    if std::env::var_os("XDP_FLOOD_ENFORCE").is_some() && !kept {
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
