@@ -115,6 +115,11 @@ fn kernel() {
     }
 }
 
+/// Major and minor of the kernel that runs; `None` where its release cannot be read.
+pub(crate) fn kernel_version() -> Option<(u32, u32)> {
+    version(&rustix::system::uname().release().to_string_lossy())
+}
+
 /// Major and minor of a release such as 6.18.44-rc1.
 fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit());

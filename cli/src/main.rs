@@ -22,6 +22,7 @@ mod send;
 mod signals;
 mod stats;
 mod writer;
+mod xdp;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! The tool as a child process in the test's own network namespace, and files that go away.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
+pub(crate) mod rights;
 pub(crate) mod screen;
 
 use core::time::Duration;
