@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use packet_ring_lab::suite::{TestResult, skip};
 use packet_ring_lab::{Injector, Sees, VethOptions, VethPair, Witness, XdpMode, frame};
+use rustix::process::Signal;
 
 use crate::common::rights::may_load;
 use crate::common::{Capture, Directory, has, run, send, wire};
@@ -20,6 +21,17 @@ fn count_without_counters(stderr: &str) -> usize {
     stderr.matches("rx_ring_full 0").count()
 }
 
+/// A sender that is never ahead loses nothing.
+fn wait_until_captured(capture: &mut Capture, count: u64) {
+    loop {
+        capture.signal(Signal::USR1);
+        let line = capture.wait_for(" captured, ");
+        if line.starts_with(&format!("{count} packets")) {
+            return;
+        }
+    }
+}
+
 pub(crate) fn xdp_takes_every_packet_in_the_mode_asked_for() -> TestResult {
     for (flag, mode) in MODES {
         let directory = Directory::new("xdp-modes");
@@ -30,13 +42,14 @@ pub(crate) fn xdp_takes_every_packet_in_the_mode_asked_for() -> TestResult {
         }
         let stack = Witness::on(&pair.far, Sees::Incoming)?;
         // Each of 256 chunks is needed several times.
-        let capture = Capture::into_file(&pair.far, &file, [flag, "-B", "1"]);
+        let mut capture = Capture::into_file(&pair.far, &file, [flag, "-B", "1"]);
         assert_eq!(pair.far.xdp()?.map(|xdp| xdp.mode), Some(mode));
         for first in (0..2000).step_by(50) {
             let frames: Vec<_> = (first..first + 50)
                 .map(|number| frame::numbered(number, 60 + number as usize % 1455))
                 .collect();
             injector.send_batch(&frames)?;
+            wait_until_captured(&mut capture, first + 50);
         }
         let ended = capture.interrupt();
         assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);

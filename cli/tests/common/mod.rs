@@ -129,8 +129,8 @@ impl Capture {
         }
     }
 
-    /// Reads standard error up to a line that holds `text`.
-    pub(crate) fn wait_for(&mut self, text: &str) {
+    /// Reads standard error up to a line that holds `text`, and returns it.
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
         loop {
             let mut line = String::new();
             let read = self
@@ -139,7 +139,7 @@ impl Capture {
                 .expect("text on standard error");
             self.said.push_str(&line);
             if line.contains(text) {
-                return;
+                return line;
             }
             assert!(read > 0, "ended before it said '{text}': {}", self.said);
         }
