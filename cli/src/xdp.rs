@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use packet_ring::bpf::{Instruction, Program as Filter};
+use packet_ring::packet::{Membership, MembershipGuard};
 use packet_ring::xdp::{
     self, AttachMode, AttachedMode, Attachment, Queue, Redirect, RingSize, Statistics,
     UmemGeometry, Xskmap,
@@ -196,6 +197,22 @@ pub(crate) fn any_socket() -> Result<OwnedFd, Error> {
         operation: Operation::FindInterface,
         errno,
     })
+}
+
+/// Until the guard is dropped. A packet socket of no protocol receives nothing.
+pub(crate) fn promiscuous(index: u32) -> Result<MembershipGuard, Error> {
+    let interface = xdp::Interface::by_index(index).ok_or(Error::NoSuchInterface)?;
+    let socket = socket_with(
+        AddressFamily::PACKET,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map_err(|errno| Error::System {
+        operation: Operation::OpenSocket,
+        errno,
+    })?;
+    Membership::Promiscuous.join(&socket, interface)
 }
 
 /// Waits for an interface that was running: drivers take a program up by going down and up.

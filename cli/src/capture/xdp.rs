@@ -4,12 +4,10 @@ use core::time::Duration;
 use std::thread;
 
 use packet_ring::lifecycle::Bound;
-use packet_ring::packet::{self, Membership};
 use packet_ring::xdp::{Fragments, Pool, Rx, RxRings, Socket, Umem, UmemGeometry};
 use packet_ring::{Error, Wake};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use super::counts::{Counted, Worker};
 use super::session::{END, ON, Session, Source, Turn};
@@ -50,7 +48,7 @@ pub(super) fn capture(
     let _promiscuous = if args.no_promiscuous_mode {
         None
     } else {
-        Some(promiscuous(interface.index).map_err(failed)?)
+        Some(xdp::promiscuous(interface.index).map_err(failed)?)
     };
     let address = xdp::any_socket().and_then(|socket| path.interface.ethernet_address(socket));
     let mut source = Queues {
@@ -86,22 +84,6 @@ pub(super) fn capture(
     source.tell_counters();
     counts.print();
     outcome
-}
-
-/// Until the guard is dropped. A packet socket of no protocol receives nothing.
-fn promiscuous(index: u32) -> Result<packet::MembershipGuard, Error> {
-    let index = packet::Interface::by_index(index).ok_or(Error::NoSuchInterface)?;
-    let socket = socket_with(
-        AddressFamily::PACKET,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .map_err(|errno| Error::System {
-        operation: packet_ring::Operation::OpenSocket,
-        errno,
-    })?;
-    Membership::Promiscuous.join(&socket, index)
 }
 
 /// One queue's socket.
