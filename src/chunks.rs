@@ -181,7 +181,7 @@ impl<O> Chunks<O> {
     /// # Safety
     ///
     /// The kernel handed it back by the slot's receive ring, or one of them where there are several
-    /// [`Consumers`]; the caller is the only consumer of its ring.
+    /// [`Consumers`]; the caller is the only consumer of its ring, and does this once for each entry.
     #[inline(always)]
     pub unsafe fn received(
         &self,
@@ -202,7 +202,8 @@ impl<O> Chunks<O> {
     ///
     /// # Safety
     ///
-    /// The kernel handed it back by the slot's completion ring, whose only consumer the caller is.
+    /// The kernel handed it back by the slot's completion ring, whose only consumer the caller is, and who
+    /// does this once for each entry.
     #[inline(always)]
     pub unsafe fn completed(&self, number: u32, slot: Slot) -> Option<Chunk<O>> {
         if number < self.count() {

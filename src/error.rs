@@ -77,8 +77,12 @@ pub enum Error {
     ForeignPool,
     /// The UMEM has no room for what a transmission is asked to do.
     NoTxMetadata,
+    /// The packet begins at an odd address: nothing can be asked of its transmission.
+    OddPacketStart,
     /// The UMEM has as many sockets as it can have: 84, with those that were dropped without being closed.
     TooManySockets,
+    /// The program still has a ring of the closed socket, or of a sibling, or has forgotten one.
+    RingsLeft,
     /// The descriptor is not that of an AF_XDP socket.
     NotXdpSocket,
     /// The thread is in another network namespace than the socket was opened in.
@@ -183,8 +187,14 @@ impl fmt::Display for Error {
             Self::NoTxMetadata => {
                 f.write_str("the UMEM has no room for transmit metadata: ask for it in its geometry")
             }
+            Self::OddPacketStart => f.write_str(
+                "the packet begins at an odd address: nothing can be asked of its transmission",
+            ),
             Self::TooManySockets => f.write_str(
                 "the UMEM has as many sockets as it can have: close and reclaim sockets, do not drop them",
+            ),
+            Self::RingsLeft => f.write_str(
+                "the program still has a ring of the closed socket, or of a sibling: drop them all",
             ),
             Self::NotXdpSocket => f.write_str("the descriptor is not that of an AF_XDP socket"),
             Self::OtherNamespace => f.write_str(

@@ -14,8 +14,9 @@ mod sealed {
 }
 pub(crate) use sealed::Sealed;
 
-/// Which rings a socket has: [`Rx`](crate::packet::Rx), [`Tx`](crate::packet::Tx),
-/// [`RxTx`](crate::packet::RxTx).
+/// Which rings a socket has: of AF_PACKET [`Rx`](crate::packet::Rx), [`Tx`](crate::packet::Tx),
+/// [`RxTx`](crate::packet::RxTx) and others, of AF_XDP [`Rx`](crate::xdp::Rx), [`Tx`](crate::xdp::Tx),
+/// [`RxTx`](crate::xdp::RxTx).
 ///
 /// The value says what is wanted; the types say what each later state holds for it. Sealed.
 pub trait Rings: Sealed {
@@ -25,7 +26,7 @@ pub trait Rings: Sealed {
     type Bound;
 }
 
-/// The socket is open with protocol 0: options can be set, no packet can arrive.
+/// The socket is open, that of AF_PACKET with protocol 0: options can be set, no packet can arrive.
 ///
 /// Holds the file descriptor and the wanted rings. Entered by `configure`.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub struct Configured<R: Rings> {
     pub(crate) fd: OwnedFd,
 }
 
-/// The rings exist and are mapped; no packet can arrive.
+/// The rings exist and are mapped; the fill ring of AF_XDP can be stocked; no packet can arrive.
 ///
 /// Entered by `map`.
 #[derive(Debug)]
@@ -46,8 +47,8 @@ pub struct Mapped<R: Rings> {
 
 /// The socket is bound to an interface, and packets arrive.
 ///
-/// Entered by `bind`. `G` says whether it is [`Alone`] or a
-/// [`Member`](crate::packet::Member) of a fanout group.
+/// Entered by `bind`. `G` says whether it is [`Alone`], a [`Member`](crate::packet::Member) of a fanout group
+/// (AF_PACKET), or [`Shared`](crate::xdp::Shared) with others on its queue (AF_XDP).
 #[derive(Debug)]
 pub struct Bound<R: Rings, G = Alone> {
     /// Before the descriptor: the memory is unmapped first.
@@ -56,7 +57,7 @@ pub struct Bound<R: Rings, G = Alone> {
     pub(crate) group: G,
 }
 
-/// The socket is in no fanout group: it receives every packet by itself.
+/// The socket is in no fanout group, and has its queue to itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Alone(());
 

@@ -22,7 +22,9 @@
 //! 3. What is cached of the other side's word was loaded with Acquire, and lies at most the ring's size
 //!    away from ours: another value is not used, but latched as corrupt.
 //! 4. A slot is an index without its upper bits: it lies in the ring whatever the words hold.
-//! 5. A consumer hands out once what the other side filled once, whatever becomes of the batch.
+//! 5. An entry that was taken from a batch comes no second time, also where the batch was forgotten: as long
+//!    as the other side keeps to the protocol, whoever takes an entry is the only one to whom it was handed
+//!    back.
 
 mod consumer;
 mod producer;
@@ -109,7 +111,7 @@ impl RingSize {
 struct Side<T> {
     memory: Indices<T>,
     size: RingSize,
-    /// Our word, which nobody else writes; of a consumer, the end of what it has handed out.
+    /// How far we are. The producer's word, which nobody else writes; the consumer's lags behind.
     own: u32,
     /// The other side's word when we last looked.
     other: u32,

@@ -1,37 +1,25 @@
 //! Every field of a packet, compared with the frame that was sent and with a second raw socket.
 
 mod data_path;
+mod telling;
 
 use std::net::UdpSocket;
 
 use packet_ring::handoff::Slots;
 use packet_ring::packet::{Block, Direction, Membership, Packet, PacketStatus, Rx, RxHash, Vlan};
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{Namespace, PacketType, Sees, VethOptions, VethPair, Witness, frame, suite};
+use packet_ring_lab::{Namespace, Sees, VethOptions, VethPair, Witness, frame, suite};
 
 use data_path::{Bench, PATIENCE, PROMPT, Receiving, next, over_blocks, receive_on};
-
-const IEEE_802_1Q: u16 = 0x8100;
-const IEEE_802_1AD: u16 = 0x88a8;
+use telling::{
+    IEEE_802_1Q, TAGS, destinations, has_its_tag_inside, has_its_tag_taken_out, is_what_was_sent,
+    tagged, to,
+};
 
 /// The only packet of a block.
 fn only<'b>(block: &'b Block<&Slots>) -> Result<Packet<'b>, Stopped> {
     assert_eq!(block.packet_count(), 1);
     Ok(block.packets().next().ok_or("no packet")?)
-}
-
-/// A frame like `frame`, to another address.
-fn to(address: [u8; 6], mut frame: Vec<u8>) -> Vec<u8> {
-    frame[..6].copy_from_slice(&address);
-    frame
-}
-
-/// A tagged frame with this tag in place of its own.
-fn tagged(tpid: u16, tci: u16) -> Vec<u8> {
-    let mut frame = frame::numbered_vlan(0, 7, 100);
-    frame[12..14].copy_from_slice(&tpid.to_be_bytes());
-    frame[14..16].copy_from_slice(&tci.to_be_bytes());
-    frame
 }
 
 fn a_received_packet_tells_all_about_itself() -> TestResult {
@@ -42,23 +30,8 @@ fn a_received_packet_tells_all_about_itself() -> TestResult {
     let seen = witness.receive(PATIENCE)?.ok_or("nothing came")?;
     let block = next(&mut bench.socket)?;
     let packet = only(&block)?;
-    assert_eq!(packet.data(), seen.bytes);
-    assert_eq!(packet.data(), sent);
-    assert_eq!((packet.captured_len(), packet.len()), (333, 333));
-    assert_eq!(packet.protocol(), seen.protocol);
-    assert_eq!(packet.protocol(), frame::ETHERTYPE);
-    assert_eq!(packet.network_offset(), 14);
-    assert_eq!(packet.interface_index(), bench.pair.far.index()?);
-    assert_eq!(packet.source().hardware, 1);
-    assert_eq!(packet.source().as_bytes(), &sent[6..12]);
-    assert_eq!(packet.vlan(), None);
+    is_what_was_sent(&packet, &sent, &seen, bench.pair.far.index()?);
     assert_eq!(packet.rxhash(), 0);
-    assert!(packet.status().contains(PacketStatus::USER));
-    assert!(
-        !packet
-            .status()
-            .intersects(PacketStatus::VLAN_VALID | PacketStatus::CHECKSUM_NOT_READY)
-    );
     Ok(())
 }
 
@@ -68,20 +41,7 @@ fn every_direction_is_told() -> TestResult {
     let _promiscuous = Membership::Promiscuous.join(socket, socket.interface())?;
     let witness = Witness::on(&bench.pair.far, Sees::Incoming)?;
     let own = bench.pair.far.facts()?.address;
-    for (address, direction, seen_as) in [
-        (own, Direction::Host, PacketType::Host),
-        ([0xff; 6], Direction::Broadcast, PacketType::Broadcast),
-        (
-            [0x01, 0, 0x5e, 0, 0, 9],
-            Direction::Multicast,
-            PacketType::Multicast,
-        ),
-        (
-            [0x02, 0, 0, 0, 0, 0x99],
-            Direction::OtherHost,
-            PacketType::OtherHost,
-        ),
-    ] {
+    for (address, direction, seen_as) in destinations(own) {
         bench.injector.send(&to(address, frame::numbered(7, 60)))?;
         let seen = witness.receive(PATIENCE)?.ok_or("nothing came")?;
         let block = next(&mut bench.socket)?;
@@ -108,26 +68,10 @@ fn what_goes_out_is_seen_as_outgoing() -> TestResult {
 
 fn the_tag_of_a_received_packet_is_in_its_header() -> TestResult {
     let mut bench = Bench::new(PROMPT)?;
-    for (tpid, tci) in [
-        (IEEE_802_1Q, 5),
-        (IEEE_802_1Q, 0xbfff),
-        (IEEE_802_1Q, 0),
-        (IEEE_802_1AD, 0x2007),
-    ] {
+    for tag @ (tpid, tci) in TAGS {
         let sent = tagged(tpid, tci);
         bench.injector.send(&sent)?;
-        let block = next(&mut bench.socket)?;
-        let packet = only(&block)?;
-        assert_eq!(packet.vlan(), Some(Vlan { tci, tpid }));
-        assert_eq!(packet.data(), [&sent[..12], &sent[16..]].concat());
-        assert_eq!((packet.captured_len(), packet.len()), (96, 96));
-        assert_eq!(packet.protocol(), frame::ETHERTYPE);
-        assert_eq!(packet.network_offset(), 14);
-        assert!(
-            packet
-                .status()
-                .contains(PacketStatus::VLAN_VALID | PacketStatus::VLAN_TPID_VALID)
-        );
+        has_its_tag_taken_out(&only(&next(&mut bench.socket)?)?, &sent, tag);
     }
     Ok(())
 }
@@ -141,7 +85,7 @@ fn the_inner_of_two_tags_stays_in_the_bytes() -> TestResult {
     let packet = only(&block)?;
     let outer = Vlan {
         tci: 9,
-        tpid: IEEE_802_1AD,
+        tpid: 0x88a8,
     };
     assert_eq!(packet.vlan(), Some(outer));
     assert_eq!(packet.data(), inner);
@@ -154,12 +98,7 @@ fn the_tag_of_a_sent_packet_is_in_its_bytes() -> TestResult {
     let sent = tagged(IEEE_802_1Q, 5);
     bench.injector.send(&sent)?;
     let block = next(&mut near)?;
-    let packet = only(&block)?;
-    assert_eq!(packet.vlan(), None);
-    assert_eq!(packet.data(), sent);
-    assert_eq!(packet.len(), 100);
-    // The network header lies behind the tag.
-    assert_eq!(packet.network_offset(), 18);
+    has_its_tag_inside(&only(&block)?, &sent);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! socket; and how much of it the frame holds.
 
 mod frame_path;
+mod telling;
 
 use std::time::{Instant, SystemTime};
 
@@ -14,32 +15,23 @@ use packet_ring::packet::{
     PacketStatus, Rx, RxV2, Socket, TimestampSource, Vlan,
 };
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{
-    Injector, PacketType, Sees, VethOptions, VethPair, Witness, frame, option, suite,
-};
+use packet_ring_lab::{Injector, Sees, VethOptions, VethPair, Witness, frame, option, suite};
 use rustix::fd::{AsFd, BorrowedFd};
 
 use frame_path::{
     Bench, EIGHT, PATIENCE, Receiving, interface, next_number, receive_on, settled, take,
 };
+use telling::{
+    ETHERNET, TAGS, destinations, has_its_tag_inside, has_its_tag_taken_out, is_what_was_sent,
+    tagged, to,
+};
 
-const IEEE_802_1Q: u16 = 0x8100;
-const IEEE_802_1AD: u16 = 0x88a8;
-/// Size of an Ethernet header in bytes.
-const ETHERNET: usize = 14;
 /// Where an Ethernet header lies in its frame, and where any other packet does, in bytes.
 const MAC: u32 = 66;
 const COOKED_MAC: u32 = 80;
 
 fn next(socket: &mut Receiving) -> Result<Frame<&Slots>, Stopped> {
     take(&mut socket.receiver())
-}
-
-fn tagged(tpid: u16, tci: u16) -> Vec<u8> {
-    let mut frame = frame::numbered_vlan(0, 7, 100);
-    frame[12..14].copy_from_slice(&tpid.to_be_bytes());
-    frame[14..16].copy_from_slice(&tci.to_be_bytes());
-    frame
 }
 
 fn a_received_packet_tells_all_about_itself() -> TestResult {
@@ -56,23 +48,7 @@ fn a_received_packet_tells_all_about_itself() -> TestResult {
         bench.injector.send(&sent)?;
         let seen = witness.receive(PATIENCE)?.ok_or("nothing came")?;
         let taken = next(&mut bench.socket)?;
-        let packet = taken.packet();
-        assert_eq!(packet.data(), seen.bytes);
-        assert_eq!(packet.data(), sent);
-        let len = sent.len() as u32;
-        assert_eq!((packet.captured_len(), packet.len()), (len, len));
-        assert_eq!(packet.protocol(), seen.protocol);
-        assert_eq!(packet.network_offset(), ETHERNET);
-        assert_eq!(packet.interface_index(), index);
-        assert_eq!(packet.source().hardware, 1);
-        assert_eq!(packet.source().as_bytes(), &sent[6..12]);
-        assert_eq!(packet.direction(), Direction::Broadcast);
-        assert_eq!(packet.vlan(), None);
-        assert!(packet.status().contains(PacketStatus::USER));
-        assert!(!packet.status().intersects(
-            PacketStatus::VLAN_VALID | PacketStatus::LOSING | PacketStatus::CHECKSUM_NOT_READY
-        ));
-        assert!(format!("{packet:?}").contains(&format!("captured_len: {len}")));
+        is_what_was_sent(&taken.packet(), &sent, &seen, index);
     }
     Ok(())
 }
@@ -84,22 +60,8 @@ fn every_direction_is_told() -> TestResult {
     let _promiscuous = Membership::Promiscuous.join(&bench.socket, far)?;
     let witness = Witness::on(&bench.pair.far, Sees::Incoming)?;
     let own = bench.pair.far.facts()?.address;
-    for (address, direction, seen_as) in [
-        (own, Direction::Host, PacketType::Host),
-        ([0xff; 6], Direction::Broadcast, PacketType::Broadcast),
-        (
-            [1, 0, 0x5e, 0, 0, 9],
-            Direction::Multicast,
-            PacketType::Multicast,
-        ),
-        (
-            [2, 0, 0, 0, 0, 0x99],
-            Direction::OtherHost,
-            PacketType::OtherHost,
-        ),
-    ] {
-        let mut sent = frame::numbered(7, 60);
-        sent[..6].copy_from_slice(&address);
+    for (address, direction, seen_as) in destinations(own) {
+        let sent = to(address, frame::numbered(7, 60));
         bench.injector.send(&sent)?;
         let seen = witness.receive(PATIENCE)?.ok_or("nothing came")?;
         assert_eq!(next(&mut bench.socket)?.packet().direction(), direction);
@@ -114,27 +76,11 @@ fn every_direction_is_told() -> TestResult {
 fn tags_are_in_the_header_of_what_is_received_and_in_the_bytes_of_what_is_sent() -> TestResult {
     let mut bench = Bench::new(EIGHT)?;
     let mut near = receive_on(&bench.pair.near, RxV2::new(EIGHT))?;
-    for (tpid, tci) in [
-        (IEEE_802_1Q, 5),
-        (IEEE_802_1Q, 0xbfff),
-        (IEEE_802_1Q, 0),
-        (IEEE_802_1AD, 0x2007),
-    ] {
+    for tag @ (tpid, tci) in TAGS {
         let sent = tagged(tpid, tci);
         bench.injector.send(&sent)?;
-        let taken = next(&mut bench.socket)?;
-        let packet = taken.packet();
-        assert_eq!(packet.vlan(), Some(Vlan { tci, tpid }));
-        assert_eq!(packet.data(), [&sent[..12], &sent[16..]].concat());
-        assert_eq!((packet.captured_len(), packet.len()), (96, 96));
-        assert_eq!(packet.protocol(), frame::ETHERTYPE);
-        assert_eq!(packet.network_offset(), ETHERNET);
-        let valid = PacketStatus::VLAN_VALID | PacketStatus::VLAN_TPID_VALID;
-        assert!(packet.status().contains(valid));
-        let outgoing = next(&mut near)?;
-        assert_eq!(outgoing.packet().vlan(), None);
-        assert_eq!(outgoing.packet().data(), sent);
-        assert_eq!(outgoing.packet().network_offset(), 18);
+        has_its_tag_taken_out(&next(&mut bench.socket)?.packet(), &sent, tag);
+        has_its_tag_inside(&next(&mut near)?.packet(), &sent);
     }
     // The frames come round with packets that have no tag.
     for number in 0..8 {

@@ -1,4 +1,4 @@
-//! Filters of a socket that receives: replaced, taken away, locked.
+//! Filters of a socket that receives, replaced: no packet of the old one comes after.
 
 mod data_path;
 mod filter {
@@ -8,23 +8,21 @@ mod filter {
 use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
-use std::fs::File;
 use std::panic::{catch_unwind, resume_unwind};
 use std::thread;
 
-use packet_ring::bpf::{Instruction, Source, Statement, assemble};
+use packet_ring::bpf::{Instruction, Source, Statement};
 use packet_ring::handoff::Handle;
-use packet_ring::packet::{Block, Geometry, Rx, Socket, Statistics};
+use packet_ring::packet::{Block, Geometry, Statistics};
 use packet_ring::{Deadline, Error, Operation};
 use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Injector, LabError, frame, suite};
-use rustix::fd::AsFd;
 use rustix::io::Errno;
 
 use data_path::{
     Bench, FRAME, FULL, PROMPT, SMALL, is_quiet, next, numbers, over_blocks, settled, take,
 };
-use filter::keeping::{BARE, IPV4, UDP, keeping_udp, only, send_udp, soon};
+use filter::keeping::{BARE, IPV4, UDP, keeping_udp, send_udp, soon};
 
 /// The ring of [`PROMPT`] with room for all that a test sends, however slowly it is taken.
 const LARGE: Geometry =
@@ -267,72 +265,6 @@ fn a_refused_program_changes_nothing() -> TestResult {
     Ok(())
 }
 
-/// How much of a UDP frame of 1000 bytes is captured.
-fn captured(bench: &mut Bench) -> Result<u32, Stopped> {
-    bench.injector.send(&frame::numbered_udp(1, 1000))?;
-    let block = next(&mut bench.socket)?;
-    let packet = block.packets().next().ok_or("no packet")?;
-    Ok(packet.captured_len())
-}
-
-fn the_snap_length_outlives_every_filter() -> TestResult {
-    let mut bench = keeping_udp(PROMPT.snap_length(64)?)?;
-    assert_eq!(captured(&mut bench)?, 64);
-    bench.socket.replace_filter(&only(IPV4, 1_000), soon())?;
-    assert_eq!(captured(&mut bench)?, 64);
-    let its_length = assemble([Statement::LdLen, Statement::RetA]);
-    bench.socket.replace_filter(&its_length, soon())?;
-    assert_eq!(captured(&mut bench)?, 64);
-    bench.socket.replace_filter(&only(IPV4, 20), soon())?;
-    assert_eq!(captured(&mut bench)?, 20);
-    bench.socket.detach_filter()?;
-    assert_eq!(captured(&mut bench)?, 64);
-    Ok(())
-}
-
-fn without_a_filter_everything_comes() -> TestResult {
-    let mut bench = keeping_udp(PROMPT)?;
-    bench.flood(0..3);
-    bench.socket.detach_filter()?;
-    bench.flood(3..6);
-    assert_eq!(numbers(&next(&mut bench.socket)?), [3, 4, 5]);
-    let operation = Operation::DetachFilter;
-    let errno = Errno::NOENT;
-    let again = bench.socket.detach_filter();
-    assert_eq!(again, Err(Error::System { operation, errno }));
-    Ok(())
-}
-
-fn a_locked_filter_stays() -> TestResult {
-    let mut bench = keeping_udp(PROMPT)?;
-    bench.socket.lock_filter()?;
-    bench.socket.lock_filter()?;
-    let refused = |operation| {
-        let errno = Errno::PERM;
-        Error::System { operation, errno }
-    };
-    let null = File::open("/dev/null")?;
-    assert_eq!(
-        bench.socket.replace_filter(&BARE, soon()),
-        Err(refused(Operation::AttachFilter))
-    );
-    assert_eq!(
-        bench.socket.replace_filter_with_ebpf(null.as_fd(), soon()),
-        Err(refused(Operation::AttachEbpf))
-    );
-    let detached = bench.socket.detach_filter();
-    assert_eq!(detached, Err(refused(Operation::DetachFilter)));
-    bench.flood(0..5);
-    send_udp(&bench.injector, 5..6)?;
-    assert_eq!(numbers(&next(&mut bench.socket)?), [5]);
-
-    let mut socket = Socket::configure(Rx::new(PROMPT))?;
-    socket.lock_filter()?;
-    let attached = socket.attach_filter(&UDP);
-    assert_eq!(attached, Err(refused(Operation::AttachFilter)));
-    Ok(())
-}
-
 fn a_shared_receiver_replaces_its_filter() -> TestResult {
     let bench = keeping_udp(PROMPT)?;
     let mut receiver = bench.socket.into_shared();
@@ -361,8 +293,5 @@ suite![
     calling_again_discards_what_remained,
     blocks_that_are_out_stay_out,
     a_refused_program_changes_nothing,
-    the_snap_length_outlives_every_filter,
-    without_a_filter_everything_comes,
-    a_locked_filter_stays,
     a_shared_receiver_replaces_its_filter,
 ];

@@ -10,7 +10,10 @@ use packet_ring::packet::{
     Queues, Receiver, RolloverStatistics, Rx, RxHalf, RxTx, RxV2, Sender, Socket, Statistics,
     Transmitter, Tx, TxFrame, TxHalf,
 };
-use packet_ring::xdp::{Gather, InterfaceGather, LinkWatch};
+use packet_ring::xdp::{
+    AttachError, Attachment, Gather, InterfaceGather, LinkWatch, LoadError, Occupant, Program,
+    Redirect, Rejected, Untranslatable, Xskmap,
+};
 use packet_ring::{Deadline, Error, InvalidGeometry, Operation};
 use rustix::fd::{AsFd, OwnedFd};
 use static_assertions::{assert_impl_all, assert_not_impl_any, const_assert};
@@ -51,7 +54,18 @@ assert_impl_all!(handoff::Receiver<'_>: Send, Sync);
 assert_impl_all!(handoff::Block<&Slots>: Send, Sync);
 assert_impl_all!(Slots: Send, Sync);
 
+// Programs of XDP, their maps and links are descriptors.
+assert_impl_all!(Xskmap: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Program: Send, Sync, Unpin, AsFd);
+assert_impl_all!(Attachment: Send, Sync, Unpin, AsFd);
+assert_impl_all!(LoadError: Send, Sync, core::error::Error);
+assert_impl_all!(AttachError: Send, Sync, Copy, core::error::Error);
+
 // Plain values.
+assert_impl_all!(Redirect<'_>: Send, Sync, Copy);
+assert_impl_all!(Rejected: Send, Sync, Copy);
+assert_impl_all!(Occupant: Send, Sync, Copy);
+assert_impl_all!(Untranslatable: Send, Sync, Copy, core::error::Error);
 assert_impl_all!(Geometry: Send, Sync, Copy);
 assert_impl_all!(Rx: Send, Sync, Copy);
 assert_impl_all!(RxV2: Send, Sync, Copy);

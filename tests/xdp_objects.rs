@@ -36,7 +36,7 @@ fn what_was_pinned_outlives_its_handles_and_is_opened_again() -> TestResult {
     };
     let directory = mount_bpffs()?;
     let [map_name, program_name, link_name] =
-        ["map", "program", "link"].map(|name| name_in(&directory, name));
+        ["map", "program", "link"].map(|name| name_in(directory, name));
     let cable = Cable::new()?;
     let id = {
         let program = bare_only(&map)?;
@@ -54,7 +54,7 @@ fn what_was_pinned_outlives_its_handles_and_is_opened_again() -> TestResult {
 
     assert_eq!(Xskmap::open(&map_name)?.entries(), 1);
     assert_eq!(Program::open(&program_name)?.id()?, id);
-    let absent = Attachment::open(&name_in(&directory, "absent")).map(drop);
+    let absent = Attachment::open(&name_in(directory, "absent")).map(drop);
     let absent = absent.unwrap_err();
     assert_eq!(absent, refused(Operation::OpenPinned, Errno::NOENT));
     // One kind is not opened as another.

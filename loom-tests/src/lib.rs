@@ -1,12 +1,13 @@
-//! The kernel's side of the slot protocol as loom threads, to model-check [`packet_ring::handoff`]
-//! and the runtimes built around it.
+//! The kernel's side of the slot protocol and of the index protocol as loom threads, to model-check
+//! [`packet_ring::handoff`], [`packet_ring::ring`], [`packet_ring::chunks`] and the runtimes built around them.
 //!
 //! Everything here exists under `--cfg loom` alone; without it the crate is empty. There
 //! `packet_ring` builds its production handoff from loom's atomics, and this crate plays the other
 //! side: a [`Kernel`] whose methods are what processors do on their own account (a packet arrives,
 //! the retire timer expires) or on a program's (`poll`); a [`KernelV2`], where each packet has a
-//! slot of its own; and a [`TxKernel`], for frames on their way out. A model spawns loom threads that
-//! call them, drives the program's side against them, and says what it must have seen:
+//! slot of its own; a [`TxKernel`], for frames on their way out; an [`XdpRxKernel`] and an
+//! [`XdpTxKernel`], for AF_XDP. A model spawns loom threads that call them, drives the program's side
+//! against them, and says what it must have seen:
 //!
 //! ```
 //! # #[cfg(loom)] {
@@ -95,6 +96,16 @@
 //! does that, the model fails. [`Loads::InOrder`] is for models of a descriptor that others send on
 //! too: there the processor orders loads, as x86 does.
 //!
+//! **AF_XDP**: [`KernelConsumer`] and [`KernelProducer`] are `xsk_queue.h`: cached indices, the program's word
+//! looked at where they do not suffice, slots given back lazily, one store for what was filled. Stores
+//! of the words are Release and loads Acquire, also that of a consumer's word, on which only a control dependency
+//! follows. [`XdpRxKernel`] and [`XdpTxKernel`] are copy mode over a pair of them: a packet of several fragments is
+//! stored whole or dropped, chunks that came to hold none are kept for the next, and a chunk is completed behind
+//! the read. [`Pages`] has one tracked byte a chunk, so that two who own one chunk race, and [`Umem`] is the
+//! program's mapping of them, which goes once, and behind every use. [`KernelConsumer::sleep`] has a full barrier
+//! between its store of the flag and its second look, which drivers do not show in so many words: so the flag is a
+//! hint, to be looked at every time round.
+//!
 //! Every byte of a slot, and every field of a frame's header, is a cell of its own, and every access of
 //! either side is tracked, so an access that the protocol does not order fails the model. Where the
 //! kernel would warn and wedge, because a word holds what the program must not write, the model panics.
@@ -102,7 +113,8 @@
 //! Left out: packets that differ in length (on receive), blocks closed empty, private areas, fanout, the
 //! socket's other queue, link state, timers that know time (the timer here may expire at any moment),
 //! more than one sleeper; `PACKET_LOSS`, calls that wait for completions, a full send buffer, and poll on
-//! transmit rings, which says nothing.
+//! transmit rings, which says nothing. Of AF_XDP: zero-copy, metadata, descriptors that the kernel refuses, unaligned
+//! chunks.
 //!
 //! # What loom leaves out
 //!
@@ -118,6 +130,9 @@
 #[cfg(loom)]
 mod block;
 #[cfg(loom)]
+#[allow(unsafe_code)]
+mod indices;
+#[cfg(loom)]
 mod kernel;
 #[cfg(loom)]
 #[allow(unsafe_code)]
@@ -130,14 +145,21 @@ mod sleep;
 mod transmit;
 #[cfg(loom)]
 mod v2;
+#[cfg(loom)]
+mod xdp;
+#[cfg(loom)]
+mod xsk_queue;
 
 #[cfg(loom)]
 pub use self::{
     block::{Contents, contents},
+    indices::{Pages, Umem},
     kernel::{BLK_TMO, Counts, Fate, Kernel, LOSING, Shape},
     memory::borrowed_for_ever,
     model::{Model, Outcomes, step},
     sleep::Polled,
     transmit::{Loads, Stopped, TS_SOFTWARE, TxKernel, TxShape},
     v2::{KernelV2, packet},
+    xdp::{Arrival, CHUNK_SIZE, HEADROOM, XdpRxKernel, XdpTxKernel, address_of, chunk_of},
+    xsk_queue::{KernelConsumer, KernelProducer, Napi},
 };

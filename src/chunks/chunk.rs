@@ -9,7 +9,7 @@ use crate::sync::Table;
 
 /// One chunk, owned by the program; and the part of it that is in use.
 ///
-/// It has 16 bytes. Dropping it is safe: [`List::take_back`] finds the chunk. Forgetting it loses the
+/// It has 16 bytes. Dropping it is safe: [`List::take_back`](super::List::take_back) finds the chunk. Forgetting it loses the
 /// chunk.
 #[must_use]
 pub struct Chunk<O> {

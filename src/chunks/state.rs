@@ -36,10 +36,16 @@ impl Slot {
     }
 
     pub(super) fn give_back(self, words: &[AtomicU32; SLOT_WORDS]) {
-        let number = u32::from((self.0 - SLOTS) / STATES_A_SLOT);
-        let bit = 1 << (number % u32::BITS);
+        let number = self.number();
+        let bit = 1 << (number % u32::BITS as usize);
         // Release: pairs with the Acquire of `take`.
-        words[(number / u32::BITS) as usize].fetch_and(!bit, Ordering::Release);
+        words[number / u32::BITS as usize].fetch_and(!bit, Ordering::Release);
+    }
+
+    /// Which it is, from 0.
+    #[must_use]
+    pub fn number(self) -> usize {
+        ((self.0 - SLOTS) / STATES_A_SLOT).into()
     }
 
     #[inline(always)]

@@ -102,6 +102,8 @@ pub enum Operation {
     },
     /// `mlock2` on a UMEM.
     LockMemory,
+    /// Reading `/proc/self/smaps`.
+    ReadMappings,
     /// `setsockopt(XDP_UMEM_REG)`.
     RegisterUmem {
         /// The size of the UMEM in bytes.
@@ -236,6 +238,7 @@ impl fmt::Display for Operation {
             Self::OpenXdpSocket => f.write_str("socket(AF_XDP)"),
             Self::MapMemory { bytes } => write!(f, "mmap of {bytes} bytes of memory"),
             Self::LockMemory => f.write_str("mlock2"),
+            Self::ReadMappings => f.write_str("reading /proc/self/smaps"),
             Self::RegisterUmem { bytes } => {
                 write!(f, "setsockopt(XDP_UMEM_REG) of {bytes} bytes")
             }

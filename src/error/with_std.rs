@@ -16,9 +16,10 @@ impl From<Error> for std::io::Error {
             | Error::FrameTooSmall { .. }
             | Error::ForeignPool
             | Error::NoTxMetadata
+            | Error::OddPacketStart
             | Error::NotXdpSocket
             | Error::OtherNamespace => ErrorKind::InvalidInput,
-            Error::QueueBusy { .. } => ErrorKind::ResourceBusy,
+            Error::QueueBusy { .. } | Error::RingsLeft => ErrorKind::ResourceBusy,
             Error::TooManySockets => ErrorKind::QuotaExceeded,
             Error::Occupied { errno, .. } => std::io::Error::from(errno).kind(),
             Error::Untranslatable(_)

@@ -7,8 +7,9 @@ use crate::sync::{Indices, Ordering};
 #[derive(Debug)]
 pub struct Consumer<T> {
     side: Side<T>,
-    /// Our word as the memory has it.
-    given_back: u32,
+    /// What our word holds: up to there slots were given back. `side.own` is ahead of it where a batch
+    /// is out or was forgotten.
+    released: u32,
 }
 
 impl<T: Entry> Consumer<T> {
@@ -31,7 +32,7 @@ impl<T: Entry> Consumer<T> {
                 other: own,
                 corrupt: false,
             },
-            given_back: own,
+            released: own,
         }
     }
 
@@ -45,20 +46,23 @@ impl<T: Entry> Consumer<T> {
         side.see(producer, producer.wrapping_sub(side.own));
     }
 
-    /// Slots that were filled when the other side was last looked at; none in a corrupt ring.
+    /// Slots that were filled when the other side was last looked at.
     #[inline(always)]
     fn known_filled(side: &Side<T>) -> u32 {
-        if side.corrupt {
-            return 0;
-        }
         side.other.wrapping_sub(side.own)
     }
 
-    /// How many slots are filled; 0 in a corrupt ring. Loads the other side's word.
+    /// How many slots are filled. Loads the other side's word.
+    ///
+    /// None in a corrupt ring.
     #[must_use]
     pub fn filled(&mut self) -> u32 {
         Self::look(&mut self.side);
-        Self::known_filled(&self.side)
+        if self.side.corrupt {
+            0
+        } else {
+            Self::known_filled(&self.side)
+        }
     }
 
     /// Whether a slot is filled, without taking note of it; or a [batch](Self::batch) has to give back what
@@ -69,21 +73,28 @@ impl<T: Entry> Consumer<T> {
         // Relaxed: only asks; the batch that follows reads the slots.
         // SAFETY: the memory outlives the consumer (`new`).
         let producer = unsafe { self.side.memory.producer() }.load(Ordering::Relaxed);
-        producer != self.given_back && !self.side.corrupt
+        producer != self.released && !self.side.corrupt
     }
 
     /// Takes up to `max` filled slots, to be read and given back together when the batch is dropped.
     ///
-    /// The other side's word is loaded only where no filled slot is known.
+    /// The other side's word is loaded only where no filled slot is known. Whoever leaves known ones, because
+    /// the rest of a packet is not there yet, asks [`filled`](Self::filled) before the next batch.
     #[inline]
     pub fn batch(&mut self, max: u32) -> ConsumerBatch<'_, T> {
         let side = &mut self.side;
         if side.other == side.own {
             Self::look(side);
         }
+        let filled = if side.corrupt {
+            0
+        } else {
+            Self::known_filled(side)
+        };
         let next = side.own;
-        let end = next.wrapping_add(Self::known_filled(side).min(max));
-        // They count as handed out from here on (invariant 5): whoever forgets the batch loses them.
+        let end = next.wrapping_add(filled.min(max));
+        // Should the batch be forgotten, none of its entries comes again (invariant 5): what they name may
+        // long have been given to the other side anew. `drop` takes it back.
         side.own = end;
         ConsumerBatch {
             size: side.size,
@@ -108,8 +119,8 @@ impl<T: Entry> Consumer<T> {
 
 /// Filled slots, in order; dropping gives back those that were read.
 ///
-/// Forgetting it loses its entries, those that were not read as well: none comes a second time. Their
-/// slots go back with the next batch.
+/// Forgetting it is safe, and loses its entries: none of them comes again, whether it was read or not. Their
+/// slots are given back with the next batch that is dropped.
 #[derive(Debug)]
 pub struct ConsumerBatch<'c, T: Entry> {
     size: RingSize,
@@ -146,25 +157,21 @@ impl<T: Entry> ConsumerBatch<'_, T> {
     /// Leaves all but the next `max` entries for a later batch.
     #[inline]
     pub fn limit(&mut self, max: u32) {
-        self.set_end(self.remaining().min(max));
+        self.end = self.next.wrapping_add(self.remaining().min(max));
+        self.consumer.side.own = self.end;
     }
 
     /// Has the batch go on to up to `max` entries from the next one on, as far as slots are known to be
     /// filled.
     #[inline]
     pub fn extend(&mut self, max: u32) {
-        let side = &self.consumer.side;
-        if side.corrupt {
+        if self.consumer.side.corrupt {
             return;
         }
-        let filled = side.other.wrapping_sub(self.next);
-        self.set_end(filled.min(max).max(self.remaining()));
-    }
-
-    /// The batch ends `remaining` entries from here: up to there they count as handed out.
-    #[inline(always)]
-    fn set_end(&mut self, remaining: u32) {
-        self.end = self.next.wrapping_add(remaining);
+        let filled = self.consumer.side.other.wrapping_sub(self.next);
+        self.end = self
+            .next
+            .wrapping_add(filled.min(max).max(self.remaining()));
         self.consumer.side.own = self.end;
     }
 }
@@ -191,15 +198,14 @@ impl<T: Entry> ExactSizeIterator for ConsumerBatch<'_, T> {}
 impl<T: Entry> Drop for ConsumerBatch<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        let Consumer { side, given_back } = &mut *self.consumer;
-        side.own = self.next;
-        if self.next == *given_back {
+        self.consumer.side.own = self.next;
+        if self.next == self.consumer.released {
             return;
         }
-        *given_back = self.next;
+        self.consumer.released = self.next;
         // Release: pairs with the kernel's load of the consumer word and the control dependency behind it;
         // our reads of the slots come before its next writes to them.
         // SAFETY: the memory outlives the consumer that `self` borrows.
-        unsafe { side.memory.consumer() }.store(self.next, Ordering::Release);
+        unsafe { self.consumer.side.memory.consumer() }.store(self.next, Ordering::Release);
     }
 }

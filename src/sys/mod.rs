@@ -15,6 +15,7 @@ mod pages;
 mod ring;
 pub(crate) mod rtnetlink;
 mod scratch;
+mod smaps;
 mod sockopt;
 pub(crate) mod sysfs;
 pub(crate) mod timestamp;

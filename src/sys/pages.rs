@@ -139,6 +139,14 @@ impl Pages {
         unsafe { mlock_with(start, self.len, MlockFlags::empty()) }
     }
 
+    /// How many bytes lie in huge pages, as `/proc/self/smaps` tells it.
+    pub(crate) fn huge_bytes(&self) -> Result<u64, Errno> {
+        let start = self.base.as_ptr().addr();
+        let bytes = super::smaps::huge_bytes(start, start + self.len)?;
+        // The kernel may have joined our mapping to a neighbour.
+        Ok(bytes.min(self.len as u64))
+    }
+
     pub(crate) fn base(&self) -> NonNull<u8> {
         self.base
     }

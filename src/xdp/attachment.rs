@@ -7,7 +7,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::occupant::{self, AttachedMode, Occupant};
-use super::{Interface, Program};
+use super::{Interface, Program, object};
 use crate::abi::bpf::{XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE};
 use crate::error::{Error, Operation};
 use crate::sys::bpf;
@@ -67,7 +67,7 @@ impl Attachment {
     ///
     /// [`Error::NotXdpLink`].
     pub fn from_fd(fd: OwnedFd) -> Result<Self, Error> {
-        super::known(bpf::xdp_link(fd.as_fd()))?.ok_or(Error::NotXdpLink)?;
+        object::known(bpf::xdp_link(fd.as_fd()))?.ok_or(Error::NotXdpLink)?;
         Ok(Self { fd })
     }
 
@@ -79,7 +79,7 @@ impl Attachment {
     /// [`Error::NotXdpLink`].
     #[doc(alias = "BPF_OBJ_GET")]
     pub fn open(path: &CStr) -> Result<Self, Error> {
-        Self::from_fd(super::open_pinned(path)?)
+        Self::from_fd(object::open_pinned(path)?)
     }
 
     /// Gives the link a name in a bpffs: the program stays attached when this is dropped and the process
@@ -90,7 +90,7 @@ impl Attachment {
     /// [`Error::System`]: EEXIST where the name is taken, EPERM where the place is in no bpffs.
     #[doc(alias = "BPF_OBJ_PIN")]
     pub fn pin(&self, path: &CStr) -> Result<(), Error> {
-        super::pin(self.as_fd(), path)
+        object::pin(self.as_fd(), path)
     }
 
     /// Puts another program in the place of the one that is attached, between one packet and the next.
@@ -151,7 +151,7 @@ impl Attachment {
     }
 
     fn program_and_interface(&self) -> Result<(u32, u32), Error> {
-        super::known(bpf::xdp_link(self.as_fd()))?.ok_or(Error::NotXdpLink)
+        object::known(bpf::xdp_link(self.as_fd()))?.ok_or(Error::NotXdpLink)
     }
 }
 

@@ -34,17 +34,20 @@ impl Closed {
         }
     }
 
-    /// Takes back what the kernel had, once it has let go. Returns how many frames there were:
+    /// Takes back what the kernel had, once it has let go, and no ring of the socket, nor of its siblings, is left in
+    /// the program. Returns how many frames there were:
     /// [`Pool::take_back`](super::Pool::take_back) finds them.
     ///
     /// That the kernel has let go is proved by binding another socket to the queue, for a moment: until then it
     /// may write into the frames, as where somebody holds a duplicate of the descriptor. So it needs CAP_NET_RAW,
-    /// and the socket's network namespace. Where the interface is gone, nothing has to be proved.
+    /// and the socket's network namespace. Where the interface is gone, it has.
+    ///
+    /// A ring that was forgotten (`mem::forget`) is left for ever.
     ///
     /// # Errors
     ///
-    /// Gives itself back, with [`Error::QueueBusy`] at the deadline, [`Error::OtherNamespace`],
-    /// [`Error::System`].
+    /// Gives itself back, with [`Error::QueueBusy`] or [`Error::RingsLeft`] at the deadline,
+    /// [`Error::OtherNamespace`], [`Error::System`].
     pub fn reclaim(self, deadline: Deadline) -> Result<u32, Failed<Self>> {
         match until_free(deadline, || self.is_released()) {
             Ok(()) => Ok(self.reclaim_released()),
@@ -60,6 +63,10 @@ impl Closed {
 
     /// Binds a socket with a memory of its own to the queue, and closes it.
     fn is_released(&self) -> Result<(), Error> {
+        // It stays so: rings are made for sockets, and there is none any more that has the slot.
+        if !self.chunks.owner().rings().has_none(self.slot) {
+            return Err(Error::RingsLeft);
+        }
         const PROBE: UmemGeometry = UmemGeometry::new_assert(2048, 2);
         const ONE: RingSize = RingSize::new_assert(1);
         let (umem, _pool) = Umem::with_pages(PROBE, super::HugePages::None, super::Locking::None)?;
@@ -88,11 +95,9 @@ impl Closed {
 
     #[allow(unsafe_code, reason = "it was proved that the kernel has let go")]
     fn reclaim_released(self) -> u32 {
-        // SAFETY: a queue has one memory at a time. Where another socket could be bound to it with its own, the
-        // kernel has unbound ours, which cannot be bound again; so every descriptor of it and every mapping of its
-        // rings has gone, and with them whatever produced or consumed by the slot. Where the interface has gone
-        // from the namespace, the kernel has unbound the socket too, and transfers nothing more; what is left of
-        // its rings no kernel fills.
+        // SAFETY: no ring of the slot is left: it was asked. A queue has one memory at a time: where another socket
+        // could be bound to it with its own, the kernel has unbound ours, which cannot be bound again. Where the
+        // interface has gone from the namespace, the kernel has unbound it too. So it transfers nothing more.
         unsafe { self.chunks.reclaim(self.slot) }
     }
 }

@@ -1,5 +1,6 @@
 //! The completion ring: frames that were sent.
 
+use super::member::Member;
 use super::ring_set::Making;
 use super::umem::{Memory, Place};
 use super::{Frame, Pool};
@@ -14,8 +15,7 @@ use crate::sys::{self, MappedIndices, XdpRing};
 #[derive(Debug)]
 pub struct CompletionRing {
     ring: MappedIndices<Consumer<u64>>,
-    chunks: Chunks<Memory>,
-    slot: Slot,
+    member: Member,
 }
 
 impl CompletionRing {
@@ -24,8 +24,7 @@ impl CompletionRing {
             sys::ring_offsets(making.fd).map_err(Error::system(Operation::ReadRingOffsets))?;
         Ok(Self {
             ring: MappedIndices::consumer(making.fd, XdpRing::Completion, &offsets, size)?,
-            chunks: making.chunks.clone(),
-            slot: making.slot,
+            member: Member::new(making.chunks, making.slot),
         })
     }
 
@@ -34,8 +33,8 @@ impl CompletionRing {
     pub fn batch(&mut self, max: u32) -> CompletionBatch<'_> {
         CompletionBatch {
             batch: self.ring.side_mut().batch(max),
-            chunks: &self.chunks,
-            slot: self.slot,
+            chunks: &self.member.chunks,
+            slot: self.member.slot,
         }
     }
 
@@ -46,18 +45,18 @@ impl CompletionRing {
     /// [`Error::ForeignPool`] where the pool belongs to another UMEM.
     #[inline]
     pub fn reap(&mut self, pool: &mut Pool, max: u32) -> Result<u32, Error> {
-        if !super::umem::same(pool.chunks(), &self.chunks) {
+        if !super::umem::same(pool.chunks(), &self.member.chunks) {
             return Err(Error::ForeignPool);
         }
-        let memory = self.chunks.owner();
+        let memory = self.member.chunks.owner();
         let mut reaped = 0;
         for address in self.ring.side_mut().batch(max) {
             let Some(Place { number, .. }) = memory.place(address) else {
-                self.chunks.count_spurious();
+                self.member.chunks.count_spurious();
                 continue;
             };
             // SAFETY: it came out of the slot's completion ring, whose only consumer is borrowed.
-            reaped += u32::from(unsafe { pool.list().complete(number, self.slot) });
+            reaped += u32::from(unsafe { pool.list().complete(number, self.member.slot) });
         }
         Ok(reaped)
     }

@@ -3,6 +3,7 @@
 use rustix::fd::{AsFd, OwnedFd};
 
 use super::frame::{Refusal, Refused};
+use super::member::Member;
 use super::ring_set::Making;
 use super::umem::Memory;
 use super::{Frame, Pool};
@@ -19,8 +20,7 @@ pub struct FillRing {
     /// Before the descriptor: the memory is unmapped first.
     ring: MappedIndices<Producer<u64>>,
     fd: OwnedFd,
-    chunks: Chunks<Memory>,
-    slot: Slot,
+    member: Member,
 }
 
 impl FillRing {
@@ -30,8 +30,7 @@ impl FillRing {
         Ok(Self {
             ring: MappedIndices::producer(making.fd, XdpRing::Fill, &offsets, size)?,
             fd: super::socket::duplicate(making.fd)?,
-            chunks: making.chunks.clone(),
-            slot: making.slot,
+            member: Member::new(making.chunks, making.slot),
         })
     }
 
@@ -40,8 +39,8 @@ impl FillRing {
     pub fn batch(&mut self, max: u32) -> FillBatch<'_> {
         FillBatch {
             batch: self.ring.side_mut().batch(max),
-            chunks: &self.chunks,
-            slot: self.slot,
+            chunks: &self.member.chunks,
+            slot: self.member.slot,
         }
     }
 
@@ -52,18 +51,18 @@ impl FillRing {
     /// [`Error::ForeignPool`] where the pool belongs to another UMEM.
     #[inline]
     pub fn stock(&mut self, pool: &mut Pool, max: u32) -> Result<u32, Error> {
-        if !super::umem::same(pool.chunks(), &self.chunks) {
+        if !super::umem::same(pool.chunks(), &self.member.chunks) {
             return Err(Error::ForeignPool);
         }
-        let memory = self.chunks.owner();
+        let memory = self.member.chunks.owner();
         let mut batch = self.ring.side_mut().batch(max.min(pool.len()));
         let mut stocked = 0;
         while batch.room() > 0 {
-            let Some(number) = pool.list().fill(self.slot) else {
+            let Some(number) = pool.list().fill(self.member.slot) else {
                 break;
             };
             // There is room.
-            let _ = batch.push(memory.address(number, 0));
+            let _ = batch.push(memory.address(number));
             stocked += 1;
         }
         Ok(stocked)
@@ -128,7 +127,7 @@ impl FillBatch<'_> {
         }
         if let Ok(number) = self.chunks.fill(frame.into_chunk(), self.slot) {
             // There is room.
-            let _ = self.batch.push(self.chunks.owner().address(number, 0));
+            let _ = self.batch.push(self.chunks.owner().address(number));
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ pub struct UmemGeometry {
     headroom: u32,
     unaligned: bool,
     tx_metadata: bool,
+    software_checksums: bool,
 }
 
 /// What the kernel keeps free before each received packet, beside the headroom, in bytes.
@@ -38,6 +39,7 @@ impl UmemGeometry {
             headroom: 0,
             unaligned: false,
             tx_metadata: false,
+            software_checksums: false,
         }
         .checked()
     }
@@ -72,6 +74,7 @@ impl UmemGeometry {
             headroom: 0,
             unaligned: true,
             tx_metadata: false,
+            software_checksums: false,
         }
         .checked()
     }
@@ -95,6 +98,17 @@ impl UmemGeometry {
     #[must_use]
     pub const fn tx_metadata(mut self) -> Self {
         self.tx_metadata = true;
+        self
+    }
+
+    /// Has the kernel compute the checksums that were [requested](super::TxRequest::checksum), in copy mode, where
+    /// it otherwise leaves them to the interface: a veth computes none, and hands on packets that lack theirs.
+    /// `XDP_UMEM_TX_SW_CSUM`, Linux 6.8. Beside [`tx_metadata`](Self::tx_metadata); costs what a pass over the
+    /// packet costs.
+    #[doc(alias = "XDP_UMEM_TX_SW_CSUM")]
+    #[must_use]
+    pub const fn software_checksums(mut self) -> Self {
+        self.software_checksums = true;
         self
     }
 
@@ -144,6 +158,10 @@ impl UmemGeometry {
 
     pub(super) const fn is_unaligned(self) -> bool {
         self.unaligned
+    }
+
+    pub(super) const fn has_software_checksums(self) -> bool {
+        self.software_checksums
     }
 
     /// Where in a chunk a packet to be sent begins at the earliest.

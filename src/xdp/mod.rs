@@ -18,7 +18,7 @@
 //! | the driver knows XDP | native | generic | native |
 //! | it does not (loopback, dummy) | EOPNOTSUPP | generic | generic |
 //! | the MTU is too large for one piece (veth: above some 3,500) | ERANGE without [`fragments`](Redirect::fragments) | generic | as native |
-//! | a program is there, in the same mode | [`Error::Occupied`] (EBUSY) | the same | the same |
+//! | a program is there, in the same mode | [`Occupied`](crate::Error::Occupied) (EBUSY) | the same | the same |
 //! | one is there, in the other mode | `Occupied` (EEXIST) | the same | by the mode |
 //!
 //! Loading takes CAP_BPF and CAP_NET_ADMIN in the host's user namespace, and CAP_PERFMON for most filters:
@@ -37,7 +37,9 @@ mod fragments;
 mod frame;
 mod geometry;
 mod interface_gather;
+mod member;
 mod metadata;
+mod object;
 mod occupant;
 mod pool;
 mod program;
@@ -55,11 +57,6 @@ mod tx;
 mod umem;
 mod watch;
 mod xskmap;
-
-use core::ffi::CStr;
-
-use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::io::Errno;
 
 pub use self::attachment::{AttachError, AttachMode, Attachment};
 pub use self::closed::Closed;
@@ -85,25 +82,7 @@ pub use self::tx::{Kicked, TxBatch, TxRing};
 pub use self::umem::{HugePages, Locking, Umem};
 pub use self::xskmap::Xskmap;
 pub use crate::chunks::Census;
-use crate::error::{Error, Operation};
 pub use crate::gather::Gather;
 pub use crate::interface::{Interface, LinkState, Queues};
 pub use crate::link_watch::LinkWatch;
 pub use crate::ring::RingSize;
-use crate::sys::bpf;
-
-/// What the kernel tells of an object; EINVAL is what it says of descriptors of other kinds.
-fn known<T>(told: Result<Option<T>, Errno>) -> Result<Option<T>, Error> {
-    match told {
-        Err(Errno::INVAL) => Ok(None),
-        told => told.map_err(Error::system(Operation::ReadObject)),
-    }
-}
-
-fn open_pinned(path: &CStr) -> Result<OwnedFd, Error> {
-    bpf::open_pinned(path).map_err(Error::system(Operation::OpenPinned))
-}
-
-fn pin(object: BorrowedFd<'_>, path: &CStr) -> Result<(), Error> {
-    bpf::pin(object, path).map_err(Error::system(Operation::Pin))
-}

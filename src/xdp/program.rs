@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::{AttachError, AttachMode, Attachment, Interface};
+use super::{AttachError, AttachMode, Attachment, Interface, object};
 use crate::error::Error;
 use crate::sys::bpf;
 
@@ -29,7 +29,7 @@ impl Program {
     ///
     /// [`Error::NotXdpProgram`].
     pub fn from_fd(fd: OwnedFd) -> Result<Self, Error> {
-        super::known(bpf::xdp_program(fd.as_fd()))?.ok_or(Error::NotXdpProgram)?;
+        object::known(bpf::xdp_program(fd.as_fd()))?.ok_or(Error::NotXdpProgram)?;
         Ok(Self { fd })
     }
 
@@ -41,7 +41,7 @@ impl Program {
     /// [`Error::NotXdpProgram`].
     #[doc(alias = "BPF_OBJ_GET")]
     pub fn open(path: &CStr) -> Result<Self, Error> {
-        Self::from_fd(super::open_pinned(path)?)
+        Self::from_fd(object::open_pinned(path)?)
     }
 
     /// Gives the program a name in a bpffs, which keeps it when the process ends. `bpf(BPF_OBJ_PIN)`.
@@ -51,7 +51,7 @@ impl Program {
     /// [`Error::System`]: EEXIST where the name is taken, EPERM where the place is in no bpffs.
     #[doc(alias = "BPF_OBJ_PIN")]
     pub fn pin(&self, path: &CStr) -> Result<(), Error> {
-        super::pin(self.as_fd(), path)
+        object::pin(self.as_fd(), path)
     }
 
     /// The kernel's number for the program, as `bpftool prog` and `ip link` show it.
@@ -61,7 +61,7 @@ impl Program {
     ///
     /// [`Error::System`].
     pub fn id(&self) -> Result<u32, Error> {
-        let (id, _) = super::known(bpf::xdp_program(self.as_fd()))?.ok_or(Error::NotXdpProgram)?;
+        let (id, _) = object::known(bpf::xdp_program(self.as_fd()))?.ok_or(Error::NotXdpProgram)?;
         Ok(id)
     }
 

@@ -5,6 +5,7 @@ use core::time::Duration;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::frame::fits;
+use super::member::Member;
 use super::ring_set::Making;
 use super::umem::{Memory, Place};
 use super::watch::Watch;
@@ -24,8 +25,7 @@ pub struct RxRing {
     /// Before the descriptor: the memory is unmapped first.
     ring: MappedIndices<Consumer<Descriptor>>,
     fd: OwnedFd,
-    chunks: Chunks<Memory>,
-    slot: Slot,
+    member: Member,
     consumers: Consumers,
     /// Whether packets may come in several frames.
     multi_buffer: bool,
@@ -43,8 +43,7 @@ impl RxRing {
         Ok(Self {
             ring: MappedIndices::consumer(making.fd, XdpRing::Rx, &offsets, size)?,
             fd: super::socket::duplicate(making.fd)?,
-            chunks: making.chunks.clone(),
-            slot: making.slot,
+            member: Member::new(making.chunks, making.slot),
             consumers,
             multi_buffer: false,
             watch: Watch::new(),
@@ -55,8 +54,15 @@ impl RxRing {
         self.multi_buffer = multi_buffer;
     }
 
-    pub(super) fn set_consumers(&mut self, consumers: Consumers) {
-        self.consumers = consumers;
+    /// Has the ring be one of several of its slot, which must be this one.
+    ///
+    /// # Panics
+    ///
+    /// Where it is another's.
+    pub(super) fn share(&mut self, chunks: &Chunks<Memory>, slot: Slot) {
+        let own = self.member.is_of(chunks, slot);
+        assert!(own, "the socket's own receive ring is shared");
+        self.consumers = Consumers::Several;
     }
 
     /// Takes up to `max` packets that have arrived; they count as read when the batch is dropped. No system
@@ -66,15 +72,20 @@ impl RxRing {
     /// `max` counts frames, and a batch holds whole packets: at least one, where one has arrived.
     #[inline]
     pub fn batch(&mut self, max: u32) -> RxBatch<'_> {
-        let mut batch = self.ring.side_mut().batch(max);
+        let ring = self.ring.side_mut();
+        if self.multi_buffer {
+            // Of a packet that has arrived in part, the rest may have come since.
+            let _ = ring.filled();
+        }
+        let mut batch = ring.batch(max);
         if self.multi_buffer {
             whole_packets(&mut batch, max);
         }
         RxBatch {
             batch,
-            memory: self.chunks.owner(),
-            chunks: &self.chunks,
-            slot: self.slot,
+            memory: self.member.chunks.owner(),
+            chunks: &self.member.chunks,
+            slot: self.member.slot,
             consumers: self.consumers,
         }
     }
@@ -195,26 +206,52 @@ pub struct RxBatch<'r> {
 impl RxBatch<'_> {
     /// The next packet of a socket that receives packets in several frames, whole.
     ///
-    /// A packet of more than [`Fragments::MOST`] frames, which no kernel makes, is dropped.
+    /// A packet of more than [`Fragments::MOST`] frames, which no kernel makes, is dropped, as is one of which the
+    /// kernel had no right to hand a frame back.
     pub fn next_packet(&mut self) -> Option<Fragments> {
-        'packets: loop {
+        loop {
             let mut fragments = Fragments::new();
+            let mut is_whole = true;
             loop {
-                let frame = self.next()?;
-                let continues = frame.continues();
-                if fragments.push(frame).is_err() {
-                    // Its rest.
-                    let mut continues = continues;
-                    while continues {
-                        continues = self.next()?.continues();
-                    }
-                    continue 'packets;
-                }
+                let (frame, continues) = self.next_entry()?;
+                is_whole &= frame.is_some_and(|frame| fragments.push(frame).is_ok());
                 if !continues {
-                    return Some(fragments);
+                    break;
                 }
             }
+            if is_whole {
+                return Some(fragments);
+            }
         }
+    }
+
+    /// The next frame, if the kernel had the right to hand it back, and whether its packet goes on.
+    #[inline(always)]
+    fn next_entry(&mut self) -> Option<(Option<Frame>, bool)> {
+        if let Some(ahead) = self.batch.ahead(AHEAD) {
+            self.memory.prefetch(ahead.address);
+        }
+        let Descriptor {
+            address,
+            len,
+            options,
+        } = self.batch.next()?;
+        let continues = options & Descriptor::CONTINUES != 0;
+        let place = self.memory.place(address);
+        let place = place.filter(|place| fits(self.memory, place.offset, len));
+        let Some(Place { number, offset }) = place else {
+            self.chunks.count_spurious();
+            return Some((None, continues));
+        };
+        // SAFETY: it came out of the slot's receive ring, or of one of them; the batch borrows the ring's only
+        // consumer, and hands out each entry once.
+        let chunk = unsafe { self.chunks.received(number, self.slot, self.consumers) };
+        // What fits has 16 bits.
+        let mut frame = chunk.and_then(|chunk| Frame::with_packet(chunk, offset, len as u16));
+        if let Some(frame) = &mut frame {
+            frame.set_continues(continues);
+        }
+        Some((frame, continues))
     }
 
     /// How many frames are left at most: what the kernel had no right to hand back is passed over.
@@ -231,29 +268,9 @@ impl Iterator for RxBatch<'_> {
     #[inline(always)]
     fn next(&mut self) -> Option<Frame> {
         loop {
-            if let Some(ahead) = self.batch.ahead(AHEAD) {
-                self.memory.prefetch(ahead.address);
-            }
-            let Descriptor {
-                address,
-                len,
-                options,
-            } = self.batch.next()?;
-            let place = self.memory.place(address);
-            let Some(Place { number, offset }) =
-                place.filter(|place| fits(self.memory, place.offset, len))
-            else {
-                self.chunks.count_spurious();
-                continue;
-            };
-            // SAFETY: it came out of the slot's receive ring, or of one of them; the batch borrows the ring's
-            // only consumer.
-            let chunk = unsafe { self.chunks.received(number, self.slot, self.consumers) };
-            // What fits has 16 bits.
-            let frame = chunk.and_then(|chunk| Frame::with_packet(chunk, offset, len as u16));
-            if let Some(mut frame) = frame {
-                frame.set_continues(options & Descriptor::CONTINUES != 0);
-                return Some(frame);
+            let (frame, _) = self.next_entry()?;
+            if frame.is_some() {
+                return frame;
             }
         }
     }

@@ -53,6 +53,8 @@ pub struct Socket<S> {
 struct Made {
     umem: bool,
     rings: usize,
+    /// Where it was bound, and no more could be asked.
+    bound: Option<Queue>,
 }
 
 impl<R: XdpRings> Socket<Configured<R>> {
@@ -187,8 +189,8 @@ impl<R: XdpRings> Socket<Mapped<R>> {
     /// Gives the socket back, its fill ring stocked, with [`Error::QueueBusy`] where another socket has the queue;
     /// [`Error::System`]: ENODEV where there is no such interface, EINVAL where it has no such queue, EOPNOTSUPP
     /// where its driver cannot do without copies and [`Copies::Never`](super::Copies::Never) was asked for.
-    pub fn bind(self, queue: Queue) -> Result<Socket<Bound<R>>, Failed<Self>> {
-        match Self::try_bind(self.state.fd.as_fd(), queue) {
+    pub fn bind(mut self, queue: Queue) -> Result<Socket<Bound<R>>, Failed<Self>> {
+        match self.try_bind(queue) {
             Ok(zero_copy) => Ok(self.bound(queue, zero_copy)),
             Err(error) => Err(Failed::new(error, self)),
         }
@@ -201,19 +203,22 @@ impl<R: XdpRings> Socket<Mapped<R>> {
     ///
     /// As [`bind`](Self::bind).
     pub fn bind_until(
-        self,
+        mut self,
         queue: Queue,
         deadline: Deadline,
     ) -> Result<Socket<Bound<R>>, Failed<Self>> {
-        let fd = self.state.fd.as_fd();
-        match until_free(deadline, || Self::try_bind(fd, queue)) {
+        match until_free(deadline, || self.try_bind(queue)) {
             Ok(zero_copy) => Ok(self.bound(queue, zero_copy)),
             Err(error) => Err(Failed::new(error, self)),
         }
     }
 
-    fn try_bind(fd: BorrowedFd<'_>, queue: Queue) -> Result<bool, Error> {
-        bind(fd, queue)?;
+    fn try_bind(&mut self, queue: Queue) -> Result<bool, Error> {
+        let fd = self.state.fd.as_fd();
+        if self.made.bound != Some(queue) {
+            bind(fd, queue)?;
+            self.made.bound = Some(queue);
+        }
         sys::is_zero_copy(fd).map_err(Error::system(Operation::ReadXdpOptions))
     }
 
@@ -264,7 +269,7 @@ pub(super) fn bind(fd: BorrowedFd<'_>, queue: Queue) -> Result<(), Error> {
     })
 }
 
-/// Tries again while the queue is busy.
+/// Tries again while the queue is busy, or rings of it are left.
 pub(super) fn until_free<T>(
     deadline: Deadline,
     mut bind: impl FnMut() -> Result<T, Error>,
@@ -275,7 +280,7 @@ pub(super) fn until_free<T>(
     };
     loop {
         match bind() {
-            Err(Error::QueueBusy { .. }) if !deadline.has_passed() => {
+            Err(Error::QueueBusy { .. } | Error::RingsLeft) if !deadline.has_passed() => {
                 // A signal ends it early: the deadline decides.
                 let _ = nanosleep(&pause);
             }
@@ -346,10 +351,14 @@ impl<R: XdpRings> Socket<Bound<R>> {
     /// [`sibling_tx`](Socket::sibling_tx).
     ///
     /// From now on each received frame is taken by an atomic exchange, some 5 ns.
+    ///
+    /// # Panics
+    ///
+    /// Where the receive ring was exchanged for another socket's.
     #[must_use]
     pub fn share(mut self) -> Socket<Bound<R, super::Shared>> {
         if let Some(rx) = R::rx(&mut self.state.rings.rings) {
-            rx.set_consumers(crate::chunks::Consumers::Several);
+            rx.share(&self.chunks, self.state.rings.slot);
         }
         Socket {
             state: Bound {

@@ -4,6 +4,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::frame::{Refusal, Refused};
+use super::member::Member;
 use super::ring_set::Making;
 use super::umem::Memory;
 use super::{Fragments, Frame, Statistics};
@@ -18,8 +19,7 @@ pub struct TxRing {
     /// Before the descriptor: the memory is unmapped first.
     ring: MappedIndices<Producer<Descriptor>>,
     fd: OwnedFd,
-    chunks: Chunks<Memory>,
-    slot: Slot,
+    member: Member,
     transfer: Transfer,
 }
 
@@ -50,8 +50,7 @@ impl TxRing {
         Ok(Self {
             ring: MappedIndices::producer(making.fd, XdpRing::Tx, &offsets, size)?,
             fd: super::socket::duplicate(making.fd)?,
-            chunks: making.chunks.clone(),
-            slot: making.slot,
+            member: Member::new(making.chunks, making.slot),
             transfer: Transfer {
                 zero_copy: false,
                 tells: false,
@@ -70,8 +69,8 @@ impl TxRing {
     pub fn batch(&mut self, max: u32) -> TxBatch<'_> {
         TxBatch {
             batch: self.ring.side_mut().batch(max),
-            chunks: &self.chunks,
-            slot: self.slot,
+            chunks: &self.member.chunks,
+            slot: self.member.slot,
         }
     }
 

@@ -13,6 +13,7 @@ use core::ptr::NonNull;
 
 use rustix::param::page_size;
 
+use super::member::Rings;
 use super::{Pool, UmemGeometry};
 use crate::chunks::{Census, Chunks};
 use crate::error::{Error, Operation};
@@ -154,7 +155,8 @@ impl Umem {
             geometry,
             shift: geometry.chunk_size().trailing_zeros(),
             locked,
-            _pages: pages,
+            rings: Rings::new(),
+            pages,
             _table: table,
         };
         // SAFETY: the pages have the layout's size and alignment, hold zeros, and are unmapped by the owner's
@@ -189,6 +191,22 @@ impl Umem {
     #[must_use]
     pub fn is_locked(&self) -> bool {
         self.0.owner().locked
+    }
+
+    /// How many bytes of the memory lie in huge pages now, 0 where it is the caller's. Reads `/proc/self/smaps`, in which
+    /// the kernel may tell of neighbouring memory too: then it is at most so many.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: ENOENT where `/proc` is not mounted.
+    #[doc(alias = "AnonHugePages")]
+    pub fn huge_page_bytes(&self) -> Result<u64, Error> {
+        let Some(pages) = &self.0.owner().pages else {
+            return Ok(0);
+        };
+        pages
+            .huge_bytes()
+            .map_err(Error::system(Operation::ReadMappings))
     }
 
     /// Where all chunks are. Exact while no other thread moves any, else a snapshot of moments. Looks at
@@ -228,7 +246,8 @@ pub(crate) struct Memory {
     /// The logarithm of the chunk size, where that is a power of two.
     shift: u32,
     locked: bool,
-    _pages: Option<Pages>,
+    rings: Rings,
+    pages: Option<Pages>,
     _table: Pages,
 }
 
@@ -253,9 +272,16 @@ impl Memory {
         self.geometry
     }
 
+    /// How many rings the sockets of this memory have.
+    pub(super) fn rings(&self) -> &Rings {
+        &self.rings
+    }
+
     /// What the kernel is told of the memory.
     pub(super) fn registration(&self) -> UmemRegistration {
-        use linux_raw_sys::xdp::{XDP_UMEM_TX_METADATA_LEN, XDP_UMEM_UNALIGNED_CHUNK_FLAG};
+        use linux_raw_sys::xdp::{
+            XDP_UMEM_TX_METADATA_LEN, XDP_UMEM_TX_SW_CSUM, XDP_UMEM_UNALIGNED_CHUNK_FLAG,
+        };
         let geometry = self.geometry;
         let tx_metadata_len = geometry.tx_metadata_bytes();
         let mut flags = 0;
@@ -264,6 +290,9 @@ impl Memory {
         }
         if tx_metadata_len != 0 {
             flags |= XDP_UMEM_TX_METADATA_LEN;
+        }
+        if geometry.has_software_checksums() {
+            flags |= XDP_UMEM_TX_SW_CSUM;
         }
         UmemRegistration {
             addr: self.base.as_ptr().expose_provenance() as u64,
@@ -275,14 +304,23 @@ impl Memory {
         }
     }
 
-    /// The address of a place, as fill and transmit rings take it.
+    /// Where a chunk begins, as fill rings take it.
     #[inline(always)]
-    pub(super) fn address(&self, number: u32, offset: u16) -> u64 {
-        let base = u64::from(number) * u64::from(self.geometry.chunk_size());
+    pub(super) fn address(&self, number: u32) -> u64 {
+        u64::from(number) * u64::from(self.geometry.chunk_size())
+    }
+
+    /// The address of a packet, as transmit rings take it.
+    #[inline(always)]
+    pub(super) fn packet_address(&self, number: u32, offset: u16) -> u64 {
+        let (base, offset) = (self.address(number), u64::from(offset));
         if self.geometry.is_unaligned() {
-            base | u64::from(offset) << OFFSET_SHIFT
+            // In copy mode Linux 6.18 hands an address back without its lowest bit. That of an odd chunk would
+            // name the chunk before it, so the bit goes to the offset.
+            let odd = base & 1;
+            (base - odd) | (offset + odd) << OFFSET_SHIFT
         } else {
-            base + u64::from(offset)
+            base + offset
         }
     }
 

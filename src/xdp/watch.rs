@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
@@ -15,10 +15,7 @@ use crate::sys;
 use crate::wait::{Deadline, OnSignal, Wake};
 
 /// How often a wait looks at the link.
-const LINK_LOOK: Timespec = Timespec {
-    tv_sec: 1,
-    tv_nsec: 0,
-};
+const LINK_LOOK: Duration = Duration::from_secs(1);
 
 /// How often a spinning wait looks at the ring between two looks at the clock.
 const LOOKS_A_CLOCK: u32 = 64;
@@ -66,6 +63,8 @@ impl Watch {
         deadline: Deadline,
         on_signal: OnSignal,
     ) -> Result<Wake, Error> {
+        // Signals do not put it off.
+        let mut look = None;
         loop {
             if ring.is_corrupt() {
                 return Err(Error::Corrupt);
@@ -73,12 +72,10 @@ impl Watch {
             if ring.is_ready() {
                 return Ok(Wake::Ready);
             }
-            let left = deadline.remaining();
-            let last = left.is_some_and(|left| left <= LINK_LOOK);
-            let timeout = if last { left } else { Some(LINK_LOOK) };
+            let next_look: Deadline = *look.get_or_insert_with(|| Deadline::after(LINK_LOOK));
+            let timeout = deadline.min(next_look).remaining();
             let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
             match poll(&mut fds, timeout.as_ref()) {
-                Ok(0) => self.news(fd)?,
                 Ok(_) => {}
                 Err(Errno::INTR) => match on_signal {
                     OnSignal::Continue => {}
@@ -91,10 +88,17 @@ impl Watch {
                     });
                 }
             }
-            if deadline.has_passed() && !ring.is_ready() {
+            if ring.is_ready() {
+                return Ok(Wake::Ready);
+            }
+            if deadline.has_passed() {
                 self.told = check_link(fd);
                 self.told?;
                 return Ok(Wake::TimedOut);
+            }
+            if next_look.has_passed() {
+                look = None;
+                self.news(fd)?;
             }
         }
     }

@@ -4,6 +4,7 @@ use core::ffi::CStr;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::object;
 use crate::error::{Error, Operation};
 use crate::sys::bpf;
 
@@ -43,7 +44,7 @@ impl Xskmap {
     ///
     /// [`Error::NotXskmap`].
     pub fn from_fd(fd: OwnedFd) -> Result<Self, Error> {
-        let entries = super::known(bpf::xskmap_entries(fd.as_fd()))?.ok_or(Error::NotXskmap)?;
+        let entries = object::known(bpf::xskmap_entries(fd.as_fd()))?.ok_or(Error::NotXskmap)?;
         Ok(Self { fd, entries })
     }
 
@@ -55,7 +56,7 @@ impl Xskmap {
     /// [`Error::NotXskmap`].
     #[doc(alias = "BPF_OBJ_GET")]
     pub fn open(path: &CStr) -> Result<Self, Error> {
-        Self::from_fd(super::open_pinned(path)?)
+        Self::from_fd(object::open_pinned(path)?)
     }
 
     /// Gives the map a name in a bpffs, which keeps it when the process ends. `bpf(BPF_OBJ_PIN)`.
@@ -65,7 +66,7 @@ impl Xskmap {
     /// [`Error::System`]: EEXIST where the name is taken, EPERM where the place is in no bpffs.
     #[doc(alias = "BPF_OBJ_PIN")]
     pub fn pin(&self, path: &CStr) -> Result<(), Error> {
-        super::pin(self.as_fd(), path)
+        object::pin(self.as_fd(), path)
     }
 
     /// How many queues the map has room for.

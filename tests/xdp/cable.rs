@@ -76,6 +76,8 @@ impl Cable {
     /// must be among those that pass.
     pub(crate) fn passed(&self, frames: &[Vec<u8>]) -> Result<Vec<u64>, Stopped> {
         let last = frames.last().and_then(|last| frame::number(last));
+        // In the native mode veth takes a program up by going down and up.
+        self.pair.wait_for_carrier()?;
         self.injector.send_batch(frames)?;
         let mut numbers = Vec::new();
         while numbers.last().copied() != last {

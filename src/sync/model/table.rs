@@ -2,10 +2,12 @@
 
 use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
+use core::mem::ManuallyDrop;
+use core::sync::atomic::AtomicBool;
 
 use loom::cell::UnsafeCell;
 
-use crate::sync::{AtomicU8, AtomicU32};
+use crate::sync::{AtomicU8, AtomicU32, Ordering};
 
 /// Words of the bitmap of slots.
 pub(crate) const SLOT_WORDS: usize = 3;
@@ -13,11 +15,17 @@ pub(crate) const SLOT_WORDS: usize = 3;
 struct Parts<O> {
     handles: AtomicU32,
     orphans: AtomicU32,
+    /// Written by whoever sets the count of orphans, read by whoever counts them down: loom takes the newest
+    /// value for a read-modify-write's, where the machine may take an older one that nothing orders behind.
+    counted: UnsafeCell<()>,
+    /// Whether it was set. Not loom's, so that it orders nothing.
+    set: AtomicBool,
     spurious: AtomicU32,
     slots: [AtomicU32; SLOT_WORDS],
     states: Vec<AtomicU8>,
     links: Vec<AtomicU32>,
-    owner: UnsafeCell<Option<O>>,
+    /// As in real memory, the owner goes by `take_owner` alone.
+    owner: UnsafeCell<Option<ManuallyDrop<O>>>,
 }
 
 /// A modelled table: loom's atomics, and an owner that fails the model where it is used once it has gone.
@@ -47,11 +55,13 @@ impl<O> Table<O> {
         Self(Arc::new(Parts {
             handles: AtomicU32::new(1),
             orphans: AtomicU32::new(0),
+            counted: UnsafeCell::new(()),
+            set: AtomicBool::new(false),
             spurious: AtomicU32::new(0),
             slots: core::array::from_fn(|_| AtomicU32::new(0)),
             states: (0..count).map(|_| AtomicU8::new(0)).collect(),
             links: (0..count).map(|_| AtomicU32::new(0)).collect(),
-            owner: UnsafeCell::new(Some(owner)),
+            owner: UnsafeCell::new(Some(ManuallyDrop::new(owner))),
         }))
     }
 
@@ -77,8 +87,15 @@ impl<O> Table<O> {
         &self.parts().handles
     }
 
+    /// The last handle asks first, to set the count; the others follow, to count down.
     pub(crate) unsafe fn orphans(&self) -> &AtomicU32 {
-        &self.parts().orphans
+        let parts = self.parts();
+        if parts.set.swap(true, Ordering::Relaxed) {
+            parts.counted.with(|_| ());
+        } else {
+            parts.counted.with_mut(|_| ());
+        }
+        &parts.orphans
     }
 
     pub(crate) unsafe fn spurious(&self) -> &AtomicU32 {
@@ -107,6 +124,6 @@ impl<O> Table<O> {
     pub(crate) unsafe fn take_owner(self) -> O {
         // SAFETY: a cell's own value; loom has failed the model where anybody else uses it now.
         let owner = self.0.owner.with_mut(|owner| unsafe { (*owner).take() });
-        owner.expect("taken once")
+        ManuallyDrop::into_inner(owner.expect("taken once"))
     }
 }
