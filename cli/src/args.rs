@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Doctor,
     /// Send numbered frames through a network of its own, capture them, and fail if one is lost
     Demo(Demo),
+    /// Measure AF_XDP beside AF_PACKET on a wire of the tool's own: receiving, sending, latency
+    Bench(crate::bench::Bench),
 }
 
 /// Flags of `capture`, spelled as tcpdump and dumpcap spell them.

@@ -12,4 +12,6 @@ mod run;
 mod xdp;
 
 pub(crate) use args::Replay;
+pub(crate) use outlet::{Outlet, Queued};
 pub(crate) use run::run;
+pub(crate) use xdp::Sending;

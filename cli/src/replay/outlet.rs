@@ -13,7 +13,7 @@ pub(super) const LAST_FRAMES: Duration = Duration::from_secs(5);
 
 /// What became of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Queued {
+pub(crate) enum Queued {
     /// It goes out with the next flush.
     Yes,
     /// There is no room; some may come of waiting.
@@ -25,7 +25,7 @@ pub(super) enum Queued {
 }
 
 /// Sends packets in the order in which they are queued.
-pub(super) trait Outlet {
+pub(crate) trait Outlet {
     /// Packets a flush.
     const BATCH: u32;
 

@@ -20,7 +20,7 @@ const MEMORY: u32 = 4 << 20;
 const SMALL: u32 = 2048;
 
 /// A socket that sends.
-pub(super) struct Sending {
+pub(crate) struct Sending {
     socket: Socket<Bound<Tx>>,
     pool: Pool,
     /// Packets of a frame each that the ring does not have yet.
@@ -37,7 +37,7 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    pub(super) fn open(on: &interfaces::Interface, queue: u32) -> Result<Self, Error> {
+    pub(crate) fn open(on: &interfaces::Interface, queue: u32) -> Result<Self, Error> {
         let interface = Interface::by_index(on.index).ok_or(Error::NoSuchInterface)?;
         let chunk = if on.mtu + ETHERNET_HEADER + VLAN_TAG <= SMALL {
             SMALL
@@ -156,7 +156,11 @@ impl Outlet for Sending {
         loop {
             let before = left;
             match self.socket.rings().tx.flush() {
-                Ok(0) => return Ok(Flushed::All),
+                Ok(0) => {
+                    // The frames that come back now are taken next: the cache still has them.
+                    self.reap();
+                    return Ok(Flushed::All);
+                }
                 Ok(now) => left = now,
                 Err(Error::LinkDown) => return Ok(Flushed::Down),
                 Err(error) if error.errno() == Some(Errno::NOBUFS) => {}
