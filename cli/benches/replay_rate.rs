@@ -1,4 +1,5 @@
-//! Packets a second of `packet-ring replay --topspeed` beside `tcpreplay -t`, in turns, from the same file.
+//! Packets a second of `packet-ring replay --topspeed`, with and without `--xdp`, beside `tcpreplay -t`, in turns, from the
+//! same file.
 //!
 //! `cargo bench -p packet-ring-cli --bench replay_rate` with tcpreplay installed (Debian: `tcpreplay`). Each run sends a
 //! file in memory (`/dev/shm`) of 1,000,000 frames of 64 bytes over a veth pair, whose other end nobody listens at. The
@@ -65,23 +66,32 @@ fn measure(file: &Path, frames: u64, runs: u64) -> Outcome<()> {
     let near = pair.near.name();
     let path = file.to_str().ok_or("a path in UTF-8")?;
     let ours = ["replay", "-i", near, "--topspeed", "--quiet", path];
+    let xdp = ["replay", "-i", near, "--topspeed", "--quiet", "--xdp", path];
     let theirs = ["-q", "-t", "-i", near, path];
-    println!("packets/s      whole process                    by its own word");
-    println!("run         packet-ring  tcpreplay  ratio   packet-ring  tcpreplay");
-    let mut ratios = Vec::new();
+    let tool = env!("CARGO_BIN_EXE_packet-ring");
+    println!("packets/s, whole process; behind each, by its own word");
+    println!(
+        "run             AF_PACKET                AF_XDP             tcpreplay   ratios to tcpreplay"
+    );
+    let (mut packet, mut af_xdp) = (Vec::new(), Vec::new());
     for run in 1..=runs {
-        let (a, a_says) = once(&pair, env!("CARGO_BIN_EXE_packet-ring"), &ours, frames)?;
+        let (a, a_says) = once(&pair, tool, &ours, frames)?;
         let (b, b_says) = once(&pair, "tcpreplay", &theirs, frames)?;
+        let (x, x_says) = once(&pair, tool, &xdp, frames)?;
         println!(
-            "{run:3} {a:19.0} {b:10.0} {:6.3} {a_says:>13} {b_says:>10}",
-            a / b
+            "{run:3} {a:10.0} {a_says:>10} {x:10.0} {x_says:>10} {b:10.0} {b_says:>10} {:8.3} {:8.3}",
+            a / b,
+            x / b
         );
-        ratios.push(a / b);
+        packet.push(a / b);
+        af_xdp.push(x / b);
     }
-    ratios.sort_by(f64::total_cmp);
-    if let (Some(least), Some(most)) = (ratios.first(), ratios.last()) {
-        let median = ratios[ratios.len() / 2];
-        println!("ratio: median {median:.3}, {least:.3} to {most:.3}, {runs} runs");
+    for (name, mut ratios) in [("AF_PACKET", packet), ("AF_XDP", af_xdp)] {
+        ratios.sort_by(f64::total_cmp);
+        if let (Some(least), Some(most)) = (ratios.first(), ratios.last()) {
+            let median = ratios[ratios.len() / 2];
+            println!("{name}: median ratio {median:.3}, {least:.3} to {most:.3}, {runs} runs");
+        }
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::bridge::Bridge;
 use crate::limits::Condition;
 use crate::replay::Replay;
+use crate::xdp::XdpArgs;
 
 /// The snap length of `-s 0`, and of no `-s` at all: what tcpdump calls unlimited.
 pub(crate) const MAX_SNAP_LENGTH: u32 = 262_144;
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Doctor,
     /// Send numbered frames through a network of its own, capture them, and fail if one is lost
     Demo(Demo),
+    /// Measure AF_XDP beside AF_PACKET on a wire of the tool's own: receiving, sending, latency
+    Bench(crate::bench::Bench),
 }
 
 /// Flags of `capture`, spelled as tcpdump and dumpcap spell them.
@@ -88,6 +91,9 @@ pub(crate) struct Capture {
     /// those of one flow stay together
     #[arg(long, value_name = "N", requires = "write", conflicts_with = "count", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,
+
+    #[command(flatten)]
+    pub(crate) xdp: XdpArgs,
 
     /// Do not put the interface into promiscuous mode
     #[arg(short = 'p', long)]

@@ -4,6 +4,7 @@ pub(crate) mod args;
 mod counts;
 mod direction;
 mod run;
+mod xdp;
 
 pub(crate) use args::Bridge;
 pub(crate) use run::run;

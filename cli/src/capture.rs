@@ -1,9 +1,11 @@
 //! `packet-ring capture`: from the ring to the output, until something ends it.
 
+mod blocks;
 mod counts;
 mod session;
 mod sink;
 mod workers;
+mod xdp;
 
 use core::time::Duration;
 use std::process::ExitCode;
@@ -46,6 +48,9 @@ pub(crate) fn run(args: &args::Capture) -> Result<ExitCode, Failure> {
 fn capture(plan: &Plan, args: &args::Capture) -> Result<(), Failure> {
     let signals =
         Signals::install().map_err(|error| Failure::io("cannot handle signals", &error))?;
+    if let Some(mode) = args.xdp.xdp {
+        return xdp::capture(plan, args, mode, signals);
+    }
     let interface = &plan.interface;
     let failed = |error| failure(error, &interface.name);
     let index = Interface::by_index(interface.index)

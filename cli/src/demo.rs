@@ -1,5 +1,7 @@
 //! `packet-ring demo`: the whole path on a wire of its own. It fails if one frame is lost.
 
+mod xdp;
+
 use core::ops::ControlFlow;
 use core::time::Duration;
 use std::io;
@@ -117,7 +119,10 @@ pub(crate) fn run(args: &args::Demo) -> Result<ExitCode, Failure> {
         "file               {:>12}   (try: tcpdump -c 5 -r {0})",
         args.write.display()
     ));
-    verdict(count, sent, [transmitted, received], &found.numbers)
+    verdict(count, sent, [transmitted, received], &found.numbers)?;
+    drop(socket);
+    xdp::run(&pair, count, found.rate())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn bind(interface: Interface) -> Result<Socket<packet_ring::lifecycle::Bound<Rx>>, Error> {
@@ -173,12 +178,7 @@ fn receive(receiver: &mut Receiver<'_>, output: &mut Output, count: u64) -> Resu
     Ok(found)
 }
 
-fn verdict(
-    count: u64,
-    sent: u64,
-    counted: [u64; 2],
-    numbers: &Numbers,
-) -> Result<ExitCode, Failure> {
+fn verdict(count: u64, sent: u64, counted: [u64; 2], numbers: &Numbers) -> Result<(), Failure> {
     let lost = count - numbers.found;
     if lost > 0 {
         return Err(Failure::runtime(format_args!(
@@ -198,7 +198,7 @@ fn verdict(
         ));
     }
     say(format_args!("every one of {count} frames arrived"));
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// A set of numbers below a limit.

@@ -1,5 +1,7 @@
 //! `packet-ring doctor`: what this machine and this user can do, tried rather than guessed, and how to get the rest.
 
+mod xdp;
+
 use core::fmt::Display;
 use std::process::ExitCode;
 
@@ -8,10 +10,13 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::exit::{Failure, Kind, say, setcap_line};
 use crate::filter::{Compiler, Missing};
-use crate::interfaces;
+use crate::interfaces::{self, Interface};
+
+/// Major and minor.
+type Version = (u32, u32);
 
 /// What needs which kernel.
-const FEATURES: [((u32, u32), &str); 3] = [
+const FEATURES: [(Version, &str); 3] = [
     ((3, 2), "TPACKET_V3 receive rings"),
     ((3, 19), "one wake-up a block, not a packet"),
     ((4, 20), "leaving out what this machine sends (-Q in)"),
@@ -44,7 +49,13 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
         Ok(compiler) => finding("filters", format_args!("yes: {}", compiler.version())),
         Err(Missing) => finding("filters", format_args!("no: {}", Missing::ADVICE)),
     }
-    list_interfaces(permission.is_ok())?;
+    xdp::run(kernel_version());
+    for interface in interfaces::list()? {
+        can_be_captured(&interface, permission.is_ok());
+        if let Some(text) = xdp::interface(&interface) {
+            finding("", text);
+        }
+    }
     // Last, because it leaves this network namespace for a new one.
     match packet_ring_lab::enter() {
         Ok(_) => finding("demo", "yes: this user may have network namespaces"),
@@ -61,21 +72,25 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
 /// Prints the interfaces of this namespace, one a line: `-D` prints the same.
 pub(crate) fn list_interfaces(permitted: bool) -> Result<(), Failure> {
     for interface in interfaces::list()? {
-        let can = match (interface.link_type(), permitted) {
-            (None, _) => format!(
-                "cannot be captured: its link layer is {}",
-                interface.layer()
-            ),
-            (Some(_), false) => "not permitted".to_owned(),
-            (Some(_), true) if interface.is_up() => "can be captured".to_owned(),
-            (Some(_), true) => "can be captured once it is up".to_owned(),
-        };
-        finding(
-            "interface",
-            format_args!("{} ({}): {can}", interface.name, interface.state()),
-        );
+        can_be_captured(&interface, permitted);
     }
     Ok(())
+}
+
+fn can_be_captured(interface: &Interface, permitted: bool) {
+    let can = match (interface.link_type(), permitted) {
+        (None, _) => format!(
+            "cannot be captured: its link layer is {}",
+            interface.layer()
+        ),
+        (Some(_), false) => "not permitted".to_owned(),
+        (Some(_), true) if interface.is_up() => "can be captured".to_owned(),
+        (Some(_), true) => "can be captured once it is up".to_owned(),
+    };
+    finding(
+        "interface",
+        format_args!("{} ({}): {can}", interface.name, interface.state()),
+    );
 }
 
 /// Whether this process may open a packet socket. Protocol 0: not one packet arrives at it.
@@ -100,13 +115,22 @@ fn kernel() {
             uname.machine().to_string_lossy()
         ),
     );
-    let Some(version) = version(&release) else {
-        return finding(
+    let version = version(&release);
+    if version.is_none() {
+        finding(
             "",
             "its version cannot be read, so its features are not known",
         );
+    }
+    features(version, &FEATURES);
+}
+
+/// Says which of these the kernel has.
+fn features(version: Option<Version>, features: &[(Version, &str)]) {
+    let Some(version) = version else {
+        return;
     };
-    for (since, feature) in FEATURES {
+    for &(since, feature) in features {
         let has = if version >= since { "yes" } else { "no" };
         finding(
             "",
@@ -115,8 +139,13 @@ fn kernel() {
     }
 }
 
+/// Major and minor of the kernel that runs; `None` where its release cannot be read.
+pub(crate) fn kernel_version() -> Option<Version> {
+    version(&rustix::system::uname().release().to_string_lossy())
+}
+
 /// Major and minor of a release such as 6.18.44-rc1.
-fn version(release: &str) -> Option<(u32, u32)> {
+fn version(release: &str) -> Option<Version> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit());
     let mut next = || numbers.next()?.parse().ok();
     Some((next()?, next()?))

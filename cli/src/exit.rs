@@ -4,6 +4,8 @@ use core::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::xdp::CAPABILITIES;
+
 /// What a script can tell apart; the numbers are listed in `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -50,6 +52,17 @@ impl Failure {
         }
     }
 
+    /// The same for AF_XDP, whose programs take more rights.
+    pub(crate) fn not_permitted_xdp(what: impl fmt::Display) -> Self {
+        Self {
+            kind: Kind::NotPermitted,
+            message: format!(
+                "{what}\nGive this program what it takes, once (root of a user namespace cannot have it):\n    {}",
+                setcap_line_of(CAPABILITIES)
+            ),
+        }
+    }
+
     /// What was tried, and what the system said.
     pub(crate) fn io(what: impl fmt::Display, error: &io::Error) -> Self {
         Self::runtime(format_args!("{what}: {error}"))
@@ -73,11 +86,16 @@ pub(crate) fn say(text: impl fmt::Display) {
 
 /// The setcap line for this very executable.
 pub(crate) fn setcap_line() -> String {
+    setcap_line_of("cap_net_raw")
+}
+
+/// The same for other rights.
+pub(crate) fn setcap_line_of(capabilities: &str) -> String {
     let path = std::env::current_exe().map_or_else(
         |_| "/path/to/packet-ring".into(),
         |path| path.display().to_string(),
     );
-    format!("sudo setcap cap_net_raw=ep {}", shell_word(&path))
+    format!("sudo setcap {capabilities}=ep {}", shell_word(&path))
 }
 
 /// What to do about EPERM.

@@ -106,10 +106,11 @@ impl Output {
         self.writer.packet(frame, drops)
     }
 
-    /// Whether the file has all the packets or bytes that it is to have.
+    /// Whether the open file has all the packets or bytes that it is to have.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.packets >= self.full.packets || self.writer.len() >= self.full.bytes
+        (self.packets >= self.full.packets || self.writer.len() >= self.full.bytes)
+            && self.state == State::Open
     }
 
     /// Whether another file follows one that is full.

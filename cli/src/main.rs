@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod args;
+mod bench;
 mod bridge;
 mod capture;
 mod clock;
@@ -22,6 +23,7 @@ mod send;
 mod signals;
 mod stats;
 mod writer;
+mod xdp;
 
 use std::process::ExitCode;
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Doctor => doctor::run(),
         Command::Demo(args) => demo::run(&args),
+        Command::Bench(args) => bench::run(&args),
     };
     ended.unwrap_or_else(|failure| {
         eprintln!("packet-ring: {failure}");

@@ -68,6 +68,18 @@ impl Plan {
                 ));
             }
         }
+        if args.xdp.xdp.is_some() {
+            if args.workers.is_some() {
+                return Err(Failure::usage(
+                    "--workers shares out a packet socket's packets, not those of --xdp",
+                ));
+            }
+            if args.direction == Direction::Out {
+                return Err(Failure::usage(
+                    "--xdp sees what arrives: there is no -Q out",
+                ));
+            }
+        }
         let interface = match &args.interface {
             Some(name) => interfaces::named(name)?,
             None => interfaces::default()?,
@@ -79,6 +91,12 @@ impl Plan {
                 interface.layer()
             ))
         })?;
+        if args.xdp.xdp.is_some() && link_type != LinkType::Ethernet {
+            return Err(Failure::interface(format_args!(
+                "{} has no Ethernet frames: --xdp needs them",
+                interface.name
+            )));
+        }
         let expression = args.expression.join(" ");
         let expression = Some(expression).filter(|expression| !expression.trim().is_empty());
         let program = program(args, &interface.name, expression.as_deref())?;

@@ -30,7 +30,7 @@ pub(crate) fn fits(packet: &[u8], mtu: u32) -> bool {
 }
 
 /// How long an interface may go on without room.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of packets that may be under way at a time, with what the kernel needs for each.
 const SEND_BUFFER: usize = 8 << 20;
 

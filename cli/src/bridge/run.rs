@@ -15,12 +15,14 @@ use rustix::fd::AsFd;
 use super::args::Bridge;
 use super::counts::Board;
 use super::direction::Direction;
+use super::xdp::{self, Port};
 use crate::args::MAX_SNAP_LENGTH;
 use crate::exit::Failure;
 use crate::filter;
 use crate::interfaces::{self, Interface, LinkType};
 use crate::send::{failure, widen_send_buffer};
 use crate::signals::Signals;
+use crate::xdp::Path;
 
 /// How often signals are looked at.
 const NAP: Duration = Duration::from_millis(100);
@@ -41,17 +43,36 @@ pub(crate) fn run(args: &Bridge) -> Result<ExitCode, Failure> {
         let name = &ends[0].name;
         Some(filter::compile(name, MAX_SNAP_LENGTH, &expression)?)
     };
-    let geometry = geometry(args.buffer_size).map_err(Failure::usage)?;
     let signals =
         Signals::install().map_err(|error| Failure::io("cannot handle signals", &error))?;
+    let board = Board::default();
+    if let Some(mode) = args.xdp.xdp {
+        let [a, b] = &ends;
+        let open = |end| Path::open(end, mode, args.xdp.queue, program.as_deref());
+        let paths = [open(a)?, open(b)?];
+        let _promiscuous = [promiscuous(a)?, promiscuous(b)?];
+        let (umem, mut pool) = xdp::memory(args.buffer_size)?;
+        let mut half = pool.split(umem.geometry().count() / 2);
+        let port = |end: &Interface, path, pool| {
+            Port::open(path, &umem, pool).map_err(|error| crate::xdp::failure(error, &end.name))
+        };
+        let mut ports = [
+            port(a, &paths[0], &mut half)?,
+            port(b, &paths[1], &mut pool)?,
+        ];
+        for ((end, path), port) in ends.iter().zip(&paths).zip(&ports) {
+            port.begin(path, &end.name)
+                .map_err(|error| crate::xdp::failure(error, &end.name))?;
+        }
+        let directions = xdp::directions(&board, &ends, &paths, &mut ports, &umem);
+        return forward(&board, &ends, &signals, directions.map(|it| || it.run()));
+    }
+    let geometry = geometry(args.buffer_size).map_err(Failure::usage)?;
     let open = |end: &Interface| {
         open(end, geometry, program.as_deref()).map_err(|error| failure(error, &end.name))
     };
     let (mut first, _promiscuous) = open(&ends[0])?;
     let (mut second, _promiscuous_too) = open(&ends[1])?;
-    eprintln!("bridging {} and {}", ends[0].name, ends[1].name);
-
-    let board = Board::default();
     let (from_first, to_first) = first.split();
     let (from_second, to_second) = second.split();
     let [a, b] = &ends;
@@ -59,19 +80,30 @@ pub(crate) fn run(args: &Bridge) -> Result<ExitCode, Failure> {
         Direction::new(&board, 0, [a, b], from_first, to_second),
         Direction::new(&board, 1, [b, a], from_second, to_first),
     ];
+    forward(&board, &ends, &signals, directions.map(|it| || it.run()))
+}
+
+/// Runs both directions until the end is asked for or one of them ends.
+fn forward<F: FnOnce() -> Result<(), Failure> + Send>(
+    board: &Board,
+    ends: &[Interface; 2],
+    signals: &Signals,
+    directions: [F; 2],
+) -> Result<ExitCode, Failure> {
+    eprintln!("bridging {} and {}", ends[0].name, ends[1].name);
     let ended = thread::scope(|scope| {
         let main = thread::current();
         let threads = directions.map(|direction| {
             let main = Wakes(main.clone());
             scope.spawn(move || {
                 let _main = main;
-                direction.run()
+                direction()
             })
         });
         while !signals.end() && !threads.iter().any(|thread| thread.is_finished()) {
             if signals.take_report() {
                 board.ask();
-                report(&board, &ends);
+                report(board, ends);
             }
             thread::park_timeout(NAP);
         }
@@ -81,9 +113,13 @@ pub(crate) fn run(args: &Bridge) -> Result<ExitCode, Failure> {
             thread.join().unwrap_or_else(panicked)
         })
     });
-    report(&board, &ends);
+    report(board, ends);
     let [first, second] = ended;
     first.and(second).map(|()| ExitCode::SUCCESS)
+}
+
+fn promiscuous(end: &Interface) -> Result<MembershipGuard, Failure> {
+    crate::xdp::promiscuous(end.index).map_err(|error| failure(error, &end.name))
 }
 
 /// Wakes a thread when it is dropped.

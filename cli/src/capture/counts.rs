@@ -3,6 +3,14 @@
 use core::fmt;
 use core::iter::Sum;
 
+/// What the kernel has counted of a capture.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    /// Packets that passed the filter, those that were dropped included.
+    pub(super) packets: u64,
+    pub(super) drops: u64,
+}
+
 /// tcpdump's three counts, in its words.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {

@@ -1,18 +1,17 @@
-//! One capture under way: what was counted, what ends it, and the turn from block to block.
+//! One capture under way: what was counted, what ends it, and the turn from packets to packets.
 
 use core::ops::ControlFlow;
 use core::time::Duration;
 use std::io;
 use std::time::Instant;
 
-use packet_ring::handoff::Slots;
-use packet_ring::packet::{self, Block, BlockStatus, Blocks, Packet, Receiver};
-use packet_ring::{Deadline, Error, OnSignal, Wake};
+use packet_ring::{Error, Wake};
 
-use super::counts::{Counts, Worker};
+use super::counts::{Counted, Counts, Worker};
 use super::sink::Sink;
-use super::{failure, frame_of, now};
+use super::{failure, now};
 use crate::exit::Failure;
+use crate::frame::Frame;
 use crate::interfaces;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -21,8 +20,23 @@ use crate::writer::Statistics;
 
 /// The longest sleep: a signal that comes just before one is heard after it.
 const NAP: Duration = Duration::from_millis(250);
-/// How long the ring may take to hand over what it held when the end was asked for: several retire timeouts.
+/// How long a ring may take to hand over what it held when the end was asked for: several retire timeouts.
 const LAST_BLOCKS: Duration = Duration::from_millis(100);
+
+/// Where the packets of a capture come from.
+pub(super) trait Source {
+    /// Gives the session what has arrived.
+    fn take(&mut self, session: &mut Session<'_>) -> Turn;
+
+    /// Sleeps until something has arrived, or a time has passed.
+    fn wait(&mut self, nap: Duration) -> Result<Wake, Error>;
+
+    /// What the kernel has counted since the capture began.
+    fn counted(&mut self) -> Result<Counted, Error>;
+
+    /// The end was asked for: how many packets there are to come at most, from the beginning on.
+    fn last(&mut self) -> Result<u64, Error>;
+}
 
 /// The state of a capture.
 pub(super) struct Session<'p> {
@@ -56,7 +70,7 @@ enum Link {
 }
 
 /// Why the capture is over although nobody asked for the end.
-enum Broken {
+pub(super) enum Broken {
     /// The reader of a pipe went away: the quiet end of every filter.
     Pipe,
     Output(io::Error),
@@ -80,9 +94,9 @@ impl From<Error> for Broken {
 }
 
 /// Go on, or break off because the end has come.
-type Turn = Result<ControlFlow<()>, Broken>;
-const ON: Turn = Ok(ControlFlow::Continue(()));
-const END: Turn = Ok(ControlFlow::Break(()));
+pub(super) type Turn = Result<ControlFlow<()>, Broken>;
+pub(super) const ON: Turn = Ok(ControlFlow::Continue(()));
+pub(super) const END: Turn = Ok(ControlFlow::Break(()));
 
 impl<'p> Session<'p> {
     pub(super) fn new(
@@ -120,13 +134,10 @@ impl<'p> Session<'p> {
     }
 
     /// Captures to the end and closes the output; returns what was counted until then.
-    pub(super) fn run<G>(
-        mut self,
-        receiver: &mut Receiver<'_, Blocks, G>,
-    ) -> (Counts, Result<(), Failure>) {
-        let ended = self.turns(receiver);
+    pub(super) fn run(mut self, source: &mut impl Source) -> (Counts, Result<(), Failure>) {
+        let ended = self.turns(source);
         self.progress.clear();
-        let statistics = self.statistics(receiver).unwrap_or_default();
+        let statistics = self.statistics(source).unwrap_or_default();
         let closed = self
             .sink
             .close(&self.totals(&statistics))
@@ -139,10 +150,10 @@ impl<'p> Session<'p> {
         (self.counts(&statistics), outcome)
     }
 
-    fn turns<G>(&mut self, receiver: &mut Receiver<'_, Blocks, G>) -> Result<(), Broken> {
+    fn turns(&mut self, source: &mut impl Source) -> Result<(), Broken> {
         loop {
             let before = self.captured;
-            if self.blocks(receiver)?.is_break() || self.between(receiver)?.is_break() {
+            if source.take(self)?.is_break() || self.between(source)?.is_break() {
                 return Ok(());
             }
             if self.sink.is_stream() {
@@ -152,7 +163,7 @@ impl<'p> Session<'p> {
                 std::thread::sleep(self.gather);
                 continue;
             }
-            match receiver.wait(Deadline::after(self.nap()), OnSignal::Return) {
+            match source.wait(self.nap()) {
                 Ok(Wake::TimedOut) => {
                     self.sink.flush()?;
                     self.link_is(Link::Up);
@@ -162,7 +173,7 @@ impl<'p> Session<'p> {
                 Err(Error::LinkGone) => {
                     // The kernel still hands over the block that it had begun.
                     std::thread::sleep(LAST_BLOCKS);
-                    return match self.blocks(receiver)? {
+                    return match source.take(self)? {
                         ControlFlow::Break(()) => Ok(()),
                         ControlFlow::Continue(()) => Err(Error::LinkGone.into()),
                     };
@@ -172,64 +183,63 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// Writes every block that is ready.
-    fn blocks<G>(&mut self, receiver: &mut Receiver<'_, Blocks, G>) -> Turn {
-        while let Some(block) = receiver.next_block() {
-            if self.block(&block, receiver)?.is_break() {
-                return END;
-            }
-            drop(block);
-            if self.unbuffered {
-                self.sink.flush()?;
-            }
-            if self.between(receiver)?.is_break() {
-                return END;
-            }
-        }
-        ON
-    }
-
-    fn block<G>(&mut self, block: &Block<&Slots>, receiver: &mut Receiver<'_, Blocks, G>) -> Turn {
-        // The kernel marks the first block that it ends after a loss, so the loss lies before the block's packets.
-        let mut drops = None;
-        if block.status().contains(BlockStatus::LOSING) {
-            let dropped = self.statistics(receiver)?.drops;
-            drops = Some(dropped - core::mem::replace(&mut self.told_drops, dropped))
-                .filter(|&drops| drops > 0);
-        }
-        let mut turn = ON;
-        let _broken = block.for_each(|packet| {
-            turn = self.packet(&packet, drops.take(), receiver);
-            match turn {
-                Ok(next) => next,
-                Err(_) => ControlFlow::Break(()),
-            }
-        });
-        turn
-    }
-
     #[inline(always)]
-    fn packet<G>(
+    pub(super) fn packet(
         &mut self,
-        packet: &Packet<'_>,
+        frame: &Frame<'_>,
         drops: Option<u64>,
-        receiver: &mut Receiver<'_, Blocks, G>,
+        source: &mut impl Source,
     ) -> Turn {
-        self.sink.packet(&frame_of(packet), drops)?;
+        self.sink.packet(frame, drops)?;
         self.captured += 1;
+        self.after_packets(source)
+    }
+
+    /// The same for a source that is busy with its packets: it asks for [`wants_more`](Self::wants_more) before each.
+    #[inline(always)]
+    pub(super) fn put(&mut self, frame: &Frame<'_>) -> Result<(), Broken> {
+        self.sink.packet(frame, None)?;
+        self.captured += 1;
+        Ok(())
+    }
+
+    /// Whether neither the capture nor its file ends here.
+    #[inline(always)]
+    pub(super) fn wants_more(&mut self) -> bool {
+        self.captured < self.limit && !self.sink.output().is_some_and(|output| output.is_full())
+    }
+
+    /// Ends the capture or its file, where that is due by their packets.
+    #[inline(always)]
+    pub(super) fn after_packets(&mut self, source: &mut impl Source) -> Turn {
         if self.captured >= self.limit {
             return END;
         }
         match self.sink.output() {
-            Some(output) if output.is_full() => self.end_file(receiver),
+            Some(output) if output.is_full() => self.end_file(source),
             _ => ON,
         }
     }
 
+    /// What follows a block or a batch: `-U`, and what is looked at in between.
+    pub(super) fn after_some(&mut self, source: &mut impl Source) -> Turn {
+        if self.unbuffered {
+            self.sink.flush()?;
+        }
+        self.between(source)
+    }
+
+    /// Packets that were lost since the last call; `None` for none.
+    pub(super) fn new_drops(&mut self, source: &mut impl Source) -> Result<Option<u64>, Error> {
+        let dropped = self.statistics(source)?.drops;
+        let drops = dropped - core::mem::replace(&mut self.told_drops, dropped);
+        Ok(Some(drops).filter(|&drops| drops > 0))
+    }
+
     /// What is looked at once a block and at every wake-up: signals, times, the counter.
-    fn between<G>(&mut self, receiver: &mut Receiver<'_, Blocks, G>) -> Turn {
+    fn between(&mut self, source: &mut impl Source) -> Turn {
         if self.signals.take_report() {
-            let statistics = self.statistics(receiver)?;
+            let statistics = self.statistics(source)?;
             eprintln!("{}{}", self.worker, self.counts(&statistics));
         }
         if self.progress.is_due() {
@@ -237,14 +247,14 @@ impl<'p> Session<'p> {
             self.progress.show(self.captured, bytes, self.told_drops);
         }
         if self.sink.output().is_some_and(|output| output.is_old())
-            && self.end_file(receiver)?.is_break()
+            && self.end_file(source)?.is_break()
         {
             return END;
         }
         match self.ending {
             Some(latest) if Instant::now() >= latest => END,
             Some(_) => ON,
-            None if self.signals.end() || self.is_over() => self.begin_the_end(receiver),
+            None if self.signals.end() || self.is_over() => self.begin_the_end(source),
             None => ON,
         }
     }
@@ -257,16 +267,16 @@ impl<'p> Session<'p> {
     }
 
     /// From here on only those packets count that the kernel has received already.
-    fn begin_the_end<G>(&mut self, receiver: &mut Receiver<'_, Blocks, G>) -> Turn {
-        let statistics = self.statistics(receiver)?;
-        self.limit = self.limit.min(statistics.packets - statistics.drops);
+    fn begin_the_end(&mut self, source: &mut impl Source) -> Turn {
+        let last = source.last()?.saturating_sub(self.early);
+        self.limit = self.limit.min(last);
         self.ending = Some(Instant::now() + LAST_BLOCKS);
         if self.captured >= self.limit { END } else { ON }
     }
 
     #[cold]
-    fn end_file<G>(&mut self, receiver: &mut Receiver<'_, Blocks, G>) -> Turn {
-        let totals = self.totals(&self.statistics(receiver)?);
+    fn end_file(&mut self, source: &mut impl Source) -> Turn {
+        let totals = self.totals(&self.statistics(source)?);
         let Some(output) = self.sink.output() else {
             return ON;
         };
@@ -307,16 +317,13 @@ impl<'p> Session<'p> {
     }
 
     /// What the kernel counted of this capture.
-    fn statistics<G>(
-        &self,
-        receiver: &mut Receiver<'_, Blocks, G>,
-    ) -> Result<packet::Statistics, Error> {
-        let mut statistics = receiver.statistics()?;
+    fn statistics(&self, source: &mut impl Source) -> Result<Counted, Error> {
+        let mut statistics = source.counted()?;
         statistics.packets = statistics.packets.saturating_sub(self.early);
         Ok(statistics)
     }
 
-    fn counts(&self, statistics: &packet::Statistics) -> Counts {
+    fn counts(&self, statistics: &Counted) -> Counts {
         Counts {
             captured: self.captured,
             received: statistics.packets,
@@ -324,7 +331,7 @@ impl<'p> Session<'p> {
         }
     }
 
-    fn totals(&self, statistics: &packet::Statistics) -> Statistics {
+    fn totals(&self, statistics: &Counted) -> Statistics {
         let before = &self.plan.interface;
         let interface = interfaces::again(before)
             .ok()

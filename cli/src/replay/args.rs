@@ -37,6 +37,14 @@ pub(crate) struct Replay {
     #[arg(long)]
     pub(crate) bypass_qdisc: bool,
 
+    /// Send by AF_XDP: faster; past the queueing discipline, and past what captures on this interface
+    #[arg(long, conflicts_with = "bypass_qdisc")]
+    pub(crate) xdp: bool,
+
+    /// With --xdp: by this queue of the interface [default: 0]
+    #[arg(long, value_name = "N", requires = "xdp")]
+    pub(crate) queue: Option<u32>,
+
     /// No progress bar
     #[arg(short, long)]
     pub(crate) quiet: bool,

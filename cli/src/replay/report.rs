@@ -13,7 +13,7 @@ const COUNTING: Duration = Duration::from_secs(3);
 
 /// What is counted while packets are sent.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(crate) struct Report {
     /// Packets that were tried.
     pub(super) handled: u64,
     /// Packets whose frames came back from the interface.

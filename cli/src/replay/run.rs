@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::thread;
 
 use packet_ring::lifecycle::Bound;
-use packet_ring::packet::{self, FrameGeometry, Socket, Transmitter, Tx, VnetHeader};
-use packet_ring::{Deadline, Error, InvalidGeometry, OnSignal, Unsent};
+use packet_ring::packet::{self, FrameGeometry, Socket, Tx, VnetHeader};
+use packet_ring::{Error, InvalidGeometry, Unsent};
 use rustix::fd::AsFd;
 use rustix::thread::set_current_timer_slack;
 
@@ -15,23 +15,19 @@ use super::args::Replay;
 use super::bar::Bar;
 use super::chunk::{Chunk, Chunks, Record};
 use super::file::NANOSECONDS;
+use super::outlet::{Outlet, Queued};
 use super::pace::{Pace, Schedule, now, sleep_until};
 use super::report::Report;
+use super::xdp::Sending;
 use crate::exit::Failure;
 use crate::interfaces::{self, Interface, LinkType};
-use crate::send::{
-    ETHERNET_HEADER, Flushed, SHORT, VLAN_TAG, failure, fits, flush, widen_send_buffer,
-};
+use crate::send::{ETHERNET_HEADER, Flushed, VLAN_TAG, failure, fits, widen_send_buffer};
 use crate::signals::Signals;
 
-/// Frames a kick: more would leave the first level of the processor's cache.
-const BATCH: u32 = 128;
 /// The longest sleep: a signal that comes just before one is heard after it.
 const NAP: u64 = NANOSECONDS / 4;
 /// How often an interface that is down is tried.
 const DOWN: Duration = Duration::from_millis(20);
-/// How long the interface may take for what it has taken.
-const LAST_FRAMES: Duration = Duration::from_secs(5);
 
 /// Replays as the command line says.
 pub(crate) fn run(args: &Replay) -> Result<ExitCode, Failure> {
@@ -49,16 +45,33 @@ pub(crate) fn run(args: &Replay) -> Result<ExitCode, Failure> {
         )));
     }
     let chunks = Chunks::read(&args.file, args.r#loop)?;
+    let failed = |error| failure(error, &interface.name);
+    if args.xdp {
+        let sending = Sending::open(&interface, args.queue.unwrap_or(0)).map_err(failed)?;
+        let mtu = interface.mtu;
+        return replay(args, signals, interface, &chunks, sending, mtu);
+    }
     let (geometry, mtu) = geometry(interface.mtu).map_err(Failure::runtime)?;
-    let mut socket =
-        open(args, &interface, geometry).map_err(|error| failure(error, &interface.name))?;
+    let mut socket = open(args, &interface, geometry).map_err(failed)?;
+    replay(args, signals, interface, &chunks, socket.transmitter(), mtu)
+}
+
+/// Sends the chunks, and tells what came of it.
+fn replay(
+    args: &Replay,
+    signals: Signals,
+    interface: Interface,
+    chunks: &Chunks,
+    outlet: impl Outlet,
+    mtu: u32,
+) -> Result<ExitCode, Failure> {
     // A sleep ends when it should, and not within the 50 microseconds that the kernel may add: where it may not, it adds.
     let _added = set_current_timer_slack(NonZeroU64::new(1));
     let before = interfaces::again(&interface)?.counted.sent.packets;
     let mut run = Run {
         signals,
         interface,
-        transmitter: socket.transmitter(),
+        outlet,
         schedule: Schedule::new(Pace::of(args), now()),
         left: args.count.unwrap_or(u64::MAX),
         bar: Bar::new(&args.file, args.r#loop, args.quiet),
@@ -69,9 +82,9 @@ pub(crate) fn run(args: &Replay) -> Result<ExitCode, Failure> {
         link: Link::Up,
     };
     let start = run.now;
-    let ended = run.chunks(&chunks);
+    let ended = run.chunks(chunks);
     run.bar.clear();
-    run.finish();
+    run.outlet.finish(&mut run.report);
     let Run {
         report, interface, ..
     } = run;
@@ -129,6 +142,8 @@ enum Stop {
     Early(u64),
     /// The next one fits no frame.
     TooLong,
+    /// The next one is no Ethernet frame.
+    TooShort,
     /// There are no more.
     End,
 }
@@ -143,10 +158,10 @@ enum Go {
 }
 
 /// The state of a replay.
-struct Run<'t> {
+struct Run<O> {
     signals: Signals,
     interface: Interface,
-    transmitter: Transmitter<'t>,
+    outlet: O,
     schedule: Schedule,
     /// Packets until the limit.
     left: u64,
@@ -160,7 +175,7 @@ struct Run<'t> {
     link: Link,
 }
 
-impl Run<'_> {
+impl<O: Outlet> Run<O> {
     fn chunks(&mut self, chunks: &Chunks) -> Result<(), Failure> {
         while self.left > 0 && !self.signals.end() {
             let Some(chunk) = chunks.next(|| self.signals.end())? else {
@@ -199,10 +214,8 @@ impl Run<'_> {
                 Stop::Batch => {}
                 // Taken, but none came back yet: the transmitter naps.
                 Stop::Full => {
-                    let deadline = Deadline::after(Duration::from_nanos(NAP));
-                    match self.transmitter.wait(deadline, OnSignal::Return) {
-                        Ok(_) => {}
-                        Err(error) => return (next, Err(error)),
+                    if let Err(error) = self.outlet.wait_for_room(Duration::from_nanos(NAP)) {
+                        return (next, Err(error));
                     }
                 }
                 Stop::Early(due) => {
@@ -219,6 +232,10 @@ impl Run<'_> {
                     self.report.too_long += 1;
                     next += 1;
                 }
+                Stop::TooShort => {
+                    self.report.refused += 1;
+                    next += 1;
+                }
                 Stop::End => return (next, Ok(Go::On)),
             }
             self.show(chunk, next);
@@ -227,7 +244,7 @@ impl Run<'_> {
 
     /// Hands over what is due, from `next` on.
     fn fill(&mut self, chunk: &Chunk, records: &[Record], next: &mut usize) -> Stop {
-        for _ in 0..BATCH {
+        for _ in 0..O::BATCH {
             let Some(record) = records.get(*next) else {
                 return Stop::End;
             };
@@ -243,18 +260,11 @@ impl Run<'_> {
             if !fits(data, self.mtu) {
                 return Stop::TooLong;
             }
-            let Some(mut frame) = self.transmitter.reserve() else {
-                return Stop::Full;
-            };
-            let Some(room) = frame.data_mut().get_mut(..data.len()) else {
-                return Stop::TooLong;
-            };
-            room.copy_from_slice(data);
-            if let Ok(len @ ..=SHORT) = u16::try_from(data.len()) {
-                frame.set_vnet_header(VnetHeader::NONE.copied(len));
-            }
-            if frame.send(data.len()).is_err() {
-                return Stop::TooLong;
+            match self.outlet.queue(data) {
+                Queued::Yes => {}
+                Queued::Full => return Stop::Full,
+                Queued::TooLong => return Stop::TooLong,
+                Queued::TooShort => return Stop::TooShort,
             }
             *next += 1;
         }
@@ -264,7 +274,7 @@ impl Run<'_> {
     /// Has the kernel take what was handed over. Where it refuses a packet, `next` goes back to the one behind that.
     fn flush(&mut self, next: &mut usize) -> Result<Go, Error> {
         loop {
-            match flush(&mut self.transmitter, || self.signals.end())? {
+            match self.outlet.flush(|| self.signals.end())? {
                 Flushed::All => {
                     self.link_is(Link::Up);
                     return Ok(Go::On);
@@ -283,12 +293,12 @@ impl Run<'_> {
                     thread::sleep(DOWN);
                 }
                 Flushed::NoRoom if !self.signals.end() => {
-                    *next -= self.transmitter.recall() as usize;
+                    *next -= self.outlet.recall() as usize;
                     self.report.stuck = true;
                     return Ok(Go::Off);
                 }
                 Flushed::Over | Flushed::Down | Flushed::NoRoom => {
-                    *next -= self.transmitter.recall() as usize;
+                    *next -= self.outlet.recall() as usize;
                     return Ok(Go::Off);
                 }
             }
@@ -313,16 +323,5 @@ impl Run<'_> {
 
     fn failure(&self, error: Error) -> Failure {
         failure(error, &self.interface.name)
-    }
-
-    /// Waits for what the interface has not given back yet, and counts what came back.
-    fn finish(&mut self) {
-        // A second error says no more than the first: what counts is what came back.
-        let _down = self
-            .transmitter
-            .drain(Deadline::after(LAST_FRAMES), OnSignal::Continue);
-        self.report.recalled = self.transmitter.recall().into();
-        self.report.never_back = self.transmitter.in_flight().into();
-        self.report.sent = self.transmitter.completed();
     }
 }

@@ -23,7 +23,7 @@ fn frames() -> u64 {
 
 /// Sends numbered frames into `from`, never more ahead of the witness at `to` than it has room for, and checks that each
 /// comes once and in turn.
-fn one_way(from: &Link, to: &Link, count: u64) -> TestResult {
+pub(crate) fn one_way(from: &Link, to: &Link, count: u64) -> TestResult {
     const AHEAD: u64 = 128;
     let injector = Injector::on(from)?;
     let witness = Witness::on(to, Sees::Incoming)?;

@@ -8,11 +8,13 @@ mod links;
 mod network;
 mod refusal;
 mod wires;
+mod xdp;
 
 use forwarding::*;
 use links::*;
 use network::*;
 use refusal::*;
+use xdp::*;
 
 packet_ring_lab::suite![
     every_frame_arrives_once_and_in_order_both_ways,
@@ -27,6 +29,11 @@ packet_ring_lab::suite![
     udp_goes_through_with_checksums_left_to_the_interface,
     a_side_may_go_down_and_come_back,
     an_interface_that_goes_away_ends_it,
+    xdp_forwards_every_frame_once_and_in_order_both_ways,
+    xdp_counts_what_is_too_long_and_leaves_the_rest_whole,
+    xdp_forwards_large_packets_whole,
+    xdp_filters_and_leaves_the_rest_to_the_stack,
+    xdp_waits_for_a_side_that_is_down_and_ends_with_one_that_goes,
     what_cannot_be_bridged_is_told,
     without_permission_it_prints_the_setcap_line,
 ];

@@ -13,6 +13,7 @@ mod refusal;
 mod rotation;
 mod seen;
 mod workers;
+mod xdp;
 
 use choice::*;
 use counter::*;
@@ -23,6 +24,7 @@ use pcap::*;
 use refusal::*;
 use rotation::*;
 use workers::*;
+use xdp::*;
 
 packet_ring_lab::suite![
     it_stops_at_exactly_the_count,
@@ -60,5 +62,11 @@ packet_ring_lab::suite![
     workers_write_classic_pcap_and_rings_of_files,
     workers_end_together,
     workers_refuse_what_they_cannot_do,
+    xdp_takes_every_packet_in_the_mode_asked_for,
+    xdp_leaves_to_the_stack_what_the_filter_rejects,
+    xdp_counts_cuts_and_rotates_as_without,
+    xdp_takes_large_packets_whole,
+    xdp_receives_from_all_queues_or_from_one,
+    xdp_refuses_what_it_cannot_do,
     the_default_interface_is_the_first_that_is_up,
 ];

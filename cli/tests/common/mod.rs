@@ -1,6 +1,7 @@
 //! The tool as a child process in the test's own network namespace, and files that go away.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
+pub(crate) mod rights;
 pub(crate) mod screen;
 
 use core::time::Duration;
@@ -128,8 +129,8 @@ impl Capture {
         }
     }
 
-    /// Reads standard error up to a line that holds `text`.
-    pub(crate) fn wait_for(&mut self, text: &str) {
+    /// Reads standard error up to a line that holds `text`, and returns it.
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
         loop {
             let mut line = String::new();
             let read = self
@@ -138,7 +139,7 @@ impl Capture {
                 .expect("text on standard error");
             self.said.push_str(&line);
             if line.contains(text) {
-                return;
+                return line;
             }
             assert!(read > 0, "ended before it said '{text}': {}", self.said);
         }

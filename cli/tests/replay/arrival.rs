@@ -36,7 +36,12 @@ pub(crate) fn every_kind_of_file_arrives_byte_for_byte() -> TestResult {
                 Some(resolution) => pcap(&path, endianness, resolution, all.clone())?,
                 None => pcapng(&path, endianness, all.clone())?,
             }
-            for flags in [&[][..], &["--topspeed"], &["--bypass-qdisc"]] {
+            for flags in [
+                &[][..],
+                &["--topspeed"],
+                &["--bypass-qdisc"],
+                &["--xdp", "--topspeed"],
+            ] {
                 let before = pair.far.counters()?;
                 let ended = replay(pair.near.name(), flags, &path);
                 assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
@@ -91,20 +96,42 @@ pub(crate) fn a_large_file_arrives_whole_and_in_order() -> TestResult {
     pcapng(&file, Endianness::Little, packets(0..COUNT))?;
     let written_name = written.to_str().ok_or("a path in UTF-8")?;
     let count = COUNT.to_string();
-    let capture = Capture::start(["-i", pair.far.name(), "-c", &count, "-w", written_name]);
-    let ended = replay(pair.near.name(), &["--topspeed"], &file);
-    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
-    assert_eq!(counts(&ended), [COUNT, COUNT, 0]);
-    assert!(capture.end().status.success());
-    let mut reader = pcap_file::pcapng::PcapNgReader::new(File::open(&written)?)?;
-    let mut expected = packets(0..COUNT);
-    while let Some(block) = reader.next_block() {
-        if let Some(packet) = block?.into_enhanced_packet() {
-            let (_, bytes) = expected.next().ok_or("one too many")?;
-            assert_eq!(*packet.data, bytes);
+    for flags in [&["--topspeed"][..], &["--topspeed", "--xdp"]] {
+        let capture = Capture::start(["-i", pair.far.name(), "-c", &count, "-w", written_name]);
+        let ended = replay(pair.near.name(), flags, &file);
+        assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+        assert_eq!(counts(&ended), [COUNT, COUNT, 0]);
+        assert!(capture.end().status.success());
+        let mut reader = pcap_file::pcapng::PcapNgReader::new(File::open(&written)?)?;
+        let mut expected = packets(0..COUNT);
+        while let Some(block) = reader.next_block() {
+            if let Some(packet) = block?.into_enhanced_packet() {
+                let (_, bytes) = expected.next().ok_or("one too many")?;
+                assert_eq!(*packet.data, bytes);
+            }
         }
+        assert!(expected.next().is_none());
     }
-    assert!(expected.next().is_none());
+    Ok(())
+}
+
+pub(crate) fn xdp_sends_large_packets_whole() -> TestResult {
+    let directory = Directory::new("xdp-large");
+    let pair = VethPair::create(&VethOptions {
+        mtu: 9000,
+        ..VethOptions::default()
+    })?;
+    let witness = Witness::on(&pair.far, Sees::Incoming)?;
+    let lengths = [4096, 4097, 60, 9014];
+    let packets = (0..).zip(lengths);
+    let packets = packets.map(|(number, len)| (Duration::ZERO, frame::numbered(number, len)));
+    let file = plain(&directory, packets)?;
+    let ended = replay(pair.near.name(), &["--xdp"], &file);
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert_eq!(counts(&ended), [4, 4, 0], "{}", ended.stderr);
+    let seen = witness.receive_until_quiet(QUIET)?;
+    let seen: Vec<_> = seen.iter().map(|seen| seen.bytes.len()).collect();
+    assert_eq!(seen, lengths);
     Ok(())
 }
 

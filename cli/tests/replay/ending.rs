@@ -41,41 +41,51 @@ pub(crate) fn frames_that_cannot_go_are_counted_and_passed_over() -> TestResult 
         Vec::new(),
     ];
     let file = plain(&directory, frames.into_iter().map(at_once))?;
-    let ended = replay(pair.near.name(), &["--loop", "2"], &file);
-    assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
-    assert_eq!(counts(&ended), [8, 8, 10], "{}", ended.stderr);
-    for text in [
-        "    6 longer than the MTU of 1500 allows",
-        "    4 that the kernel refused",
-        "10 of 18 packets could not be sent",
-    ] {
-        assert!(ended.stderr.contains(text), "{text}: {}", ended.stderr);
+    for flags in [&["--loop", "2"][..], &["--loop", "2", "--xdp"]] {
+        let ended = replay(pair.near.name(), flags, &file);
+        assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
+        assert_eq!(counts(&ended), [8, 8, 10], "{}", ended.stderr);
+        for text in [
+            "    6 longer than the MTU of 1500 allows",
+            "    4 that the kernel refused",
+            "10 of 18 packets could not be sent",
+        ] {
+            assert!(ended.stderr.contains(text), "{text}: {}", ended.stderr);
+        }
+        let seen = witness.receive_until_quiet(QUIET)?;
+        assert_eq!(seen.len(), 8);
+        assert_eq!(seen[0].bytes, frame::numbered(0, 1514));
+        assert_eq!(seen[7].bytes, frame::numbered(6, 60));
     }
-    let seen = witness.receive_until_quiet(QUIET)?;
-    assert_eq!(seen.len(), 8);
-    assert_eq!(seen[0].bytes, frame::numbered(0, 1514));
-    assert_eq!(seen[7].bytes, frame::numbered(6, 60));
     Ok(())
 }
 
 pub(crate) fn an_interface_that_is_down_is_waited_for() -> TestResult {
-    let directory = Directory::new("down");
-    let pair = VethPair::create(&VethOptions::default())?;
-    pair.near.set_down()?;
-    let frames = (0..5).map(|number| at_once(frame::numbered(number, 60)));
-    let file = plain(&directory, frames)?;
-    let mut replay = start(pair.near.name(), &[], &file);
-    replay.wait_for("is down: waiting until it is up");
-    pair.set_up()?;
-    let ended = replay.end();
-    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
-    assert_eq!(counts(&ended), [5, 5, 0], "{}", ended.stderr);
+    for flags in [&[][..], &["--xdp"]] {
+        let directory = Directory::new("down");
+        let pair = VethPair::create(&VethOptions::default())?;
+        pair.near.set_down()?;
+        let frames = (0..5).map(|number| at_once(frame::numbered(number, 60)));
+        let file = plain(&directory, frames)?;
+        let mut replay = start(pair.near.name(), flags, &file);
+        replay.wait_for("is down: waiting until it is up");
+        pair.set_up()?;
+        let ended = replay.end();
+        assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+        assert_eq!(counts(&ended), [5, 5, 0], "{}", ended.stderr);
+    }
     Ok(())
 }
 
 pub(crate) fn a_signal_ends_it_and_its_counts_hold() -> TestResult {
     let directory = Directory::new("signal");
-    for flags in [&["-t", "-l", "0"][..], &["-l", "0", "-p", "1000"], &[]] {
+    for flags in [
+        &["-t", "-l", "0"][..],
+        &["-l", "0", "-p", "1000"],
+        &[],
+        &["-t", "-l", "0", "--xdp"],
+        &["--xdp"],
+    ] {
         let pair = VethPair::create(&VethOptions::default())?;
         let hour = Duration::from_secs(3600);
         let frames = [
@@ -95,15 +105,20 @@ pub(crate) fn a_signal_ends_it_and_its_counts_hold() -> TestResult {
 }
 
 pub(crate) fn an_interface_that_goes_away_is_an_error() -> TestResult {
-    let directory = Directory::new("gone");
-    let pair = VethPair::create(&VethOptions::default())?;
-    let file = plain(&directory, [at_once(frame::numbered(0, 60))])?;
-    let replay = start(pair.near.name(), &["-l", "0", "-p", "1000"], &file);
-    wait_for_packets(&pair.far, 1)?;
-    pair.delete()?;
-    let ended = replay.end();
-    assert_eq!(ended.status.code(), Some(4), "{}", ended.stderr);
-    assert!(ended.stderr.contains("went away"), "{}", ended.stderr);
+    for flags in [
+        &["-l", "0", "-p", "1000"][..],
+        &["-l", "0", "-p", "1000", "--xdp"],
+    ] {
+        let directory = Directory::new("gone");
+        let pair = VethPair::create(&VethOptions::default())?;
+        let file = plain(&directory, [at_once(frame::numbered(0, 60))])?;
+        let replay = start(pair.near.name(), flags, &file);
+        wait_for_packets(&pair.far, 1)?;
+        pair.delete()?;
+        let ended = replay.end();
+        assert_eq!(ended.status.code(), Some(4), "{}", ended.stderr);
+        assert!(ended.stderr.contains("went away"), "{}", ended.stderr);
+    }
     Ok(())
 }
 

@@ -20,6 +20,7 @@ packet_ring_lab::suite![
     every_kind_of_file_arrives_byte_for_byte,
     sections_and_interfaces_of_one_file_all_go,
     a_large_file_arrives_whole_and_in_order,
+    xdp_sends_large_packets_whole,
     the_file_is_repeated_as_often_as_asked,
     a_count_stops_it_within_a_lap,
     standard_input_is_a_file,
