@@ -16,7 +16,7 @@ use packet_ring_lab::{Sees, Witness, frame, suite};
 use rustix::io::Errno;
 use xdp::forged::ForgedRing;
 use xdp::rights::map;
-use xdp_path::{Polling, Wired, assert_all_come_back, reap, send, variants};
+use xdp_path::{PATIENCE, Polling, Wired, assert_all_come_back, reap, send, variants};
 
 const QUIET: Duration = Duration::from_millis(200);
 
@@ -137,7 +137,42 @@ fn a_frame_that_is_completed_again_and_again_is_taken_once() -> TestResult {
     Ok(())
 }
 
+fn a_packet_whose_end_is_missing_goes_on_with_the_next() -> TestResult {
+    for variant in variants().filter(|variant| variant.polling == Polling::Interrupts) {
+        let Some(map) = map()? else {
+            return Ok(());
+        };
+        let wired = Wired::new(map, variant.mode)?;
+        let witness = Witness::on(&wired.pair.near, Sees::Incoming)?;
+        let (mut socket, umem, mut pool) = wired.variant(variant)?;
+        let RxTxRings { tx, completion, .. } = socket.rings();
+        let forged = ForgedRing::of(tx)?;
+        for round in 0..8 {
+            let mut frame = pool.take().ok_or("no frame")?;
+            frame.write(&frame::numbered(round, 60))?;
+            tx.batch(1).push(frame)?;
+            forged.change(0, |last| last.options = Descriptor::CONTINUES);
+            // The kernel takes it, keeps it, and sends nothing.
+            assert_eq!(tx.flush()?, 0);
+            assert_eq!(wired.pair.far.counters()?.tx_packets, round);
+            assert_eq!(completion.reap(&mut pool, 64)?, 0, "{variant:?}");
+            send(tx, &mut pool, &[[7; 40]])?;
+            let seen = witness.receive(PATIENCE)?.ok_or("it was not sent")?;
+            let whole = [&frame::numbered(round, 60)[..], &[7; 40]].concat();
+            assert_eq!(seen.bytes, whole, "{variant:?}");
+            reap(completion, &mut pool, 2)?;
+        }
+        drop(forged);
+        assert_eq!(tx.statistics()?.tx_invalid_descriptors, 0);
+        assert_eq!(umem.spurious(), 0);
+        assert_adds_up(&pool);
+        assert_all_come_back(socket, &mut pool)?;
+    }
+    Ok(())
+}
+
 suite! {
     an_invalid_descriptor_is_counted_and_stops_no_other,
+    a_packet_whose_end_is_missing_goes_on_with_the_next,
     a_frame_that_is_completed_again_and_again_is_taken_once,
 }

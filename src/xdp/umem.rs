@@ -328,20 +328,16 @@ impl Memory {
     #[inline(always)]
     pub(super) fn place(&self, address: u64) -> Option<Place> {
         let size = u64::from(self.geometry.chunk_size());
-        let address = if self.geometry.is_unaligned() {
-            let base = address & ((1 << OFFSET_SHIFT) - 1);
-            base + (address >> OFFSET_SHIFT)
-        } else {
-            address
-        };
-        if address >= self.geometry.bytes() {
-            return None;
-        }
         let (number, offset) = if self.geometry.is_unaligned() {
+            let base = address & ((1 << OFFSET_SHIFT) - 1);
+            let address = base + (address >> OFFSET_SHIFT);
             (address / size, address % size)
         } else {
             (address >> self.shift, address & (size - 1))
         };
+        if number >= u64::from(self.geometry.count()) {
+            return None;
+        }
         // A geometry has fewer than 2^30 chunks of fewer than 2^16 bytes.
         Some(Place {
             number: number as u32,
