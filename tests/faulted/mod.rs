@@ -1,5 +1,7 @@
 //! The program whose system calls fail, one in each run.
 
+#![allow(dead_code, reason = "each test file uses its own part")]
+
 use core::fmt::Display;
 use core::time::Duration;
 use std::fs::File;
@@ -18,12 +20,12 @@ use rustix::io::Errno;
 pub(crate) const BEGIN: &str = "begin";
 pub(crate) const END: &str = "end";
 
-fn text(error: impl Display) -> String {
+pub(crate) fn text(error: impl Display) -> String {
     error.to_string()
 }
 
 /// Tries until it succeeds, which it must the second time, and prints the error.
-fn persist<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> Result<T, String> {
+pub(crate) fn persist<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> Result<T, String> {
     attempt().or_else(|error| {
         report(error);
         attempt().map_err(text)
@@ -31,14 +33,14 @@ fn persist<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> Result<T, String
 }
 
 /// The same for a step of a socket's life.
-fn step<S, T>(socket: S, step: impl Fn(S) -> Result<T, Failed<S>>) -> Result<T, String> {
+pub(crate) fn step<S, T>(socket: S, step: impl Fn(S) -> Result<T, Failed<S>>) -> Result<T, String> {
     step(socket).or_else(|failed| {
         report(failed.error());
         step(failed.into_socket()).map_err(text)
     })
 }
 
-fn report(error: Error) {
+pub(crate) fn report(error: Error) {
     match error {
         Error::System { operation, errno } => {
             println!("refused {operation:?} errno {}", errno.raw_os_error());
