@@ -51,6 +51,15 @@ impl Deadline {
         }
     }
 
+    /// The time left, but at most `most`. Reads no clock where there is no end.
+    pub(crate) fn remaining_within(self, most: Duration) -> Option<Timespec> {
+        let most = Timespec::try_from(most).ok();
+        match (self.remaining(), most) {
+            (Some(left), Some(most)) => Some(left.min(most)),
+            (left, most) => left.or(most),
+        }
+    }
+
     /// The time left, none below zero; `None` where there is no end.
     pub(crate) fn remaining(self) -> Option<Timespec> {
         let When::At(end) = self.0 else { return None };

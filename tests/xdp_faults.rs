@@ -169,7 +169,12 @@ fn operation(call: &str) -> Result<Option<&'static str>, Stopped> {
     };
     match name(call) {
         "socket" => Ok(Some("OpenXdpSocket")),
-        "setsockopt" => among(&[("XDP_UMEM_REG", "RegisterUmem"), ("_RING", "SetXdpRing")]),
+        "setsockopt" => among(&[
+            ("XDP_UMEM_REG", "RegisterUmem"),
+            ("_RING", "SetXdpRing"),
+            ("XDP_MAX_TX_SKB_BUDGET", "SetTxBudget"),
+            ("SOL_XDP, 0x9", "SetTxBudget"),
+        ]),
         "getsockopt" => among(&[
             ("XDP_MMAP_OFFSETS", "ReadRingOffsets"),
             ("XDP_OPTIONS", "ReadXdpOptions"),
@@ -243,6 +248,6 @@ fn every_failed_call_leaves_a_usable_socket() -> TestResult {
         );
         met.insert(operation);
     }
-    assert_eq!(met.len(), 15, "{met:?}");
+    assert_eq!(met.len(), 17, "{met:?}");
     Ok(())
 }

@@ -99,7 +99,7 @@ impl<O> List<O> {
     }
 
     /// Takes a chunk; `None` where there is none.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self) -> Option<Chunk<O>> {
         let number = self.pop()?;
         self.state(number).take_from_list();
@@ -111,7 +111,7 @@ impl<O> List<O> {
     /// # Errors
     ///
     /// The chunk, where it belongs to another table.
-    #[inline]
+    #[inline(always)]
     pub fn give(&mut self, chunk: Chunk<O>) -> Result<(), Chunk<O>> {
         if !self.chunks.owns(&chunk) {
             return Err(chunk);
@@ -123,7 +123,7 @@ impl<O> List<O> {
     }
 
     /// Gives a chunk to a fill ring. Returns its number; `None` where there is none.
-    #[inline]
+    #[inline(always)]
     pub fn fill(&mut self, slot: Slot) -> Option<u32> {
         let number = self.pop()?;
         self.state(number).give_away(slot.fill());
@@ -136,7 +136,7 @@ impl<O> List<O> {
     /// # Safety
     ///
     /// As for [`Chunks::completed`].
-    #[inline]
+    #[inline(always)]
     pub unsafe fn complete(&mut self, number: u32, slot: Slot) -> bool {
         // SAFETY: the caller's promise.
         let Some(chunk) = (unsafe { self.chunks.completed(number, slot) }) else {

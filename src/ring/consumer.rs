@@ -37,7 +37,7 @@ impl<T: Entry> Consumer<T> {
     }
 
     /// Loads how far the other side has filled.
-    #[inline]
+    #[inline(always)]
     fn look(side: &mut Side<T>) {
         // Acquire: pairs with the kernel's smp_store_release of its producer word; its writes to the slots,
         // and to the packets that they name, come before our reads.
@@ -67,7 +67,7 @@ impl<T: Entry> Consumer<T> {
 
     /// Whether a slot is filled, without taking note of it; or a [batch](Self::batch) has to give back what
     /// a forgotten one held.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn is_ready(&self) -> bool {
         // Relaxed: only asks; the batch that follows reads the slots.
@@ -80,7 +80,7 @@ impl<T: Entry> Consumer<T> {
     ///
     /// The other side's word is loaded only where no filled slot is known. Whoever leaves known ones, because
     /// the rest of a packet is not there yet, asks [`filled`](Self::filled) before the next batch.
-    #[inline]
+    #[inline(always)]
     pub fn batch(&mut self, max: u32) -> ConsumerBatch<'_, T> {
         let side = &mut self.side;
         if side.other == side.own {
@@ -196,7 +196,7 @@ impl<T: Entry> Iterator for ConsumerBatch<'_, T> {
 impl<T: Entry> ExactSizeIterator for ConsumerBatch<'_, T> {}
 
 impl<T: Entry> Drop for ConsumerBatch<'_, T> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         self.consumer.side.own = self.next;
         if self.next == self.consumer.released {

@@ -34,7 +34,7 @@ impl<T: Entry> Producer<T> {
     }
 
     /// Loads how far the other side has read.
-    #[inline]
+    #[inline(always)]
     fn look(side: &mut Side<T>) {
         // Acquire: pairs with the kernel's smp_store_release of its consumer word; its reads of the slots
         // come before our next writes to them.
@@ -62,6 +62,7 @@ impl<T: Entry> Producer<T> {
     }
 
     /// How many slots were filled and not given back yet. Loads the other side's word.
+    #[inline(always)]
     #[must_use]
     pub fn outstanding(&mut self) -> u32 {
         Self::look(&mut self.0);
@@ -71,7 +72,7 @@ impl<T: Entry> Producer<T> {
     /// Reserves up to `max` slots, to be filled and published together when the batch is dropped.
     ///
     /// The other side's word is loaded only where fewer are known to be free.
-    #[inline]
+    #[inline(always)]
     pub fn batch(&mut self, max: u32) -> ProducerBatch<'_, T> {
         let side = &mut self.0;
         if Self::known_room(side) < max {
@@ -136,7 +137,7 @@ impl<T: Entry> ProducerBatch<'_, T> {
     /// # Errors
     ///
     /// The entry, where [`room`](Self::room) is 0.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, entry: T) -> Result<(), T> {
         if self.next == self.end {
             return Err(entry);
@@ -149,7 +150,7 @@ impl<T: Entry> ProducerBatch<'_, T> {
     }
 
     /// How many slots of the batch are left.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn room(&self) -> u32 {
         self.end.wrapping_sub(self.next)
@@ -157,7 +158,7 @@ impl<T: Entry> ProducerBatch<'_, T> {
 }
 
 impl<T: Entry> Drop for ProducerBatch<'_, T> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if self.next == self.side.own {
             return;

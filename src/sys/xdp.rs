@@ -231,6 +231,7 @@ fn bind_at(
 }
 
 /// `sendto` without bytes: the kernel sends what the transmit ring holds, and waits for nothing.
+#[inline(always)]
 pub(crate) fn kick_xdp(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     send(fd, &[], SendFlags::DONTWAIT).map(drop)
 }

@@ -29,7 +29,7 @@ impl CompletionRing {
     }
 
     /// Takes up to `max` frames that were sent.
-    #[inline]
+    #[inline(always)]
     pub fn batch(&mut self, max: u32) -> CompletionBatch<'_> {
         CompletionBatch {
             batch: self.ring.side_mut().batch(max),
@@ -43,7 +43,7 @@ impl CompletionRing {
     /// # Errors
     ///
     /// [`Error::ForeignPool`] where the pool belongs to another UMEM.
-    #[inline]
+    #[inline(always)]
     pub fn reap(&mut self, pool: &mut Pool, max: u32) -> Result<u32, Error> {
         if !super::umem::same(pool.chunks(), &self.member.chunks) {
             return Err(Error::ForeignPool);
@@ -62,7 +62,7 @@ impl CompletionRing {
     }
 
     /// Whether a frame is there. No system call.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.ring.side().is_ready()
@@ -86,7 +86,7 @@ pub struct CompletionBatch<'r> {
 impl Iterator for CompletionBatch<'_> {
     type Item = Frame;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Frame> {
         loop {
             let address = self.batch.next()?;

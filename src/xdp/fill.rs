@@ -35,7 +35,7 @@ impl FillRing {
     }
 
     /// Reserves up to `max` slots, for frames that are handed over together when the batch is dropped.
-    #[inline]
+    #[inline(always)]
     pub fn batch(&mut self, max: u32) -> FillBatch<'_> {
         FillBatch {
             batch: self.ring.side_mut().batch(max),
@@ -49,7 +49,7 @@ impl FillRing {
     /// # Errors
     ///
     /// [`Error::ForeignPool`] where the pool belongs to another UMEM.
-    #[inline]
+    #[inline(always)]
     pub fn stock(&mut self, pool: &mut Pool, max: u32) -> Result<u32, Error> {
         if !super::umem::same(pool.chunks(), &self.member.chunks) {
             return Err(Error::ForeignPool);
@@ -117,7 +117,7 @@ impl FillBatch<'_> {
     /// # Errors
     ///
     /// The frame, [`Refusal::Full`] or [`Refusal::Foreign`].
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, frame: Frame) -> Result<(), Refused> {
         if self.batch.room() == 0 {
             return Err(Refused::new(frame, Refusal::Full));
@@ -133,7 +133,7 @@ impl FillBatch<'_> {
     }
 
     /// How many slots are left.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn room(&self) -> u32 {
         self.batch.room()

@@ -51,7 +51,7 @@ impl Pool {
     }
 
     /// Takes a frame, without a packet; `None` where there is none.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self) -> Option<Frame> {
         self.0.take().map(Frame::empty)
     }
@@ -61,7 +61,7 @@ impl Pool {
     /// # Errors
     ///
     /// The frame, where it belongs to another UMEM.
-    #[inline]
+    #[inline(always)]
     pub fn give(&mut self, frame: Frame) -> Result<(), Frame> {
         if !frame.is_of(self.0.chunks()) {
             return Err(frame);

@@ -70,7 +70,7 @@ impl RxRing {
     ///
     /// Of a socket that receives packets in several frames ([`Queue::multi_buffer`](super::Queue::multi_buffer)),
     /// `max` counts frames, and a batch holds whole packets: at least one, where one has arrived.
-    #[inline]
+    #[inline(always)]
     pub fn batch(&mut self, max: u32) -> RxBatch<'_> {
         let ring = self.ring.side_mut();
         if self.multi_buffer {
@@ -91,7 +91,7 @@ impl RxRing {
     }
 
     /// Whether a packet has arrived. No system call.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.ring.side().is_ready()

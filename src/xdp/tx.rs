@@ -50,6 +50,21 @@ pub enum Kicked {
     Again,
 }
 
+impl Kicked {
+    #[cold]
+    fn of(errno: Errno) -> Result<Self, Error> {
+        match errno {
+            Errno::AGAIN | Errno::BUSY => Ok(Self::Again),
+            Errno::NETDOWN => Err(Error::LinkDown),
+            Errno::NXIO => Err(Error::LinkGone),
+            errno => Err(Error::System {
+                operation: Operation::Kick,
+                errno,
+            }),
+        }
+    }
+}
+
 impl TxRing {
     pub(super) fn map(making: Making<'_>, size: RingSize) -> Result<Self, Error> {
         let offsets =
@@ -86,7 +101,7 @@ impl TxRing {
     /// Reserves up to `max` slots, for packets that are handed over together when the batch is dropped.
     ///
     /// They are sent when the kernel is [kicked](Self::kick) or the ring [flushed](Self::flush).
-    #[inline]
+    #[inline(always)]
     pub fn batch(&mut self, max: u32) -> TxBatch<'_> {
         TxBatch {
             batch: self.ring.side_mut().batch(max),
@@ -111,16 +126,11 @@ impl TxRing {
     /// # Errors
     ///
     /// [`Error::LinkDown`], [`Error::LinkGone`]. [`Error::System`]: ENOBUFS where the kernel has no memory.
+    #[inline(always)]
     pub fn kick(&mut self) -> Result<Kicked, Error> {
         match sys::kick_xdp(self.fd.as_fd()) {
             Ok(()) => Ok(Kicked::Done),
-            Err(Errno::AGAIN | Errno::BUSY) => Ok(Kicked::Again),
-            Err(Errno::NETDOWN) => Err(Error::LinkDown),
-            Err(Errno::NXIO) => Err(Error::LinkGone),
-            Err(errno) => Err(Error::System {
-                operation: Operation::Kick,
-                errno,
-            }),
+            Err(errno) => Kicked::of(errno),
         }
     }
 
@@ -134,21 +144,31 @@ impl TxRing {
     /// # Errors
     ///
     /// As [`kick`](Self::kick).
+    #[inline(always)]
     pub fn flush(&mut self) -> Result<u32, Error> {
-        let mut left = self.outstanding();
-        if left == 0 || !self.needs_wakeup() {
-            return Ok(left);
+        if self.transfer.zero_copy {
+            return self.start_driver();
         }
-        loop {
-            let kicked = self.kick()?;
+        let mut left = self.outstanding();
+        while left > 0 {
+            let _ = self.kick()?;
             let now = self.outstanding();
-            let stuck = now >= left && kicked == Kicked::Done;
-            let full = now >= left && kicked == Kicked::Again;
-            if now == 0 || stuck || full || self.transfer.zero_copy {
+            // Nothing was taken: all that is left is invalid, or the completion ring is full.
+            if now >= left {
                 return Ok(now);
             }
             left = now;
         }
+        Ok(0)
+    }
+
+    /// Starts a driver that reads the ring by itself, where it sleeps.
+    #[inline(never)]
+    fn start_driver(&mut self) -> Result<u32, Error> {
+        if self.outstanding() > 0 && self.needs_wakeup() {
+            let _ = self.kick()?;
+        }
+        Ok(self.outstanding())
     }
 
     /// Sets how many frames one kick sends in copy mode: from 32 to as many as the ring has slots.
@@ -175,6 +195,7 @@ impl TxRing {
     }
 
     /// How many frames the kernel has not taken out of the ring.
+    #[inline(always)]
     #[must_use]
     pub fn outstanding(&mut self) -> u32 {
         self.ring.side_mut().outstanding()
@@ -237,7 +258,7 @@ impl TxBatch<'_> {
     /// # Errors
     ///
     /// The frame: [`Refusal::Full`], [`Refusal::Foreign`], [`Refusal::Empty`].
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, frame: Frame) -> Result<(), Refused> {
         if self.batch.room() == 0 {
             return Err(Refused::new(frame, Refusal::Full));
@@ -299,7 +320,7 @@ impl TxBatch<'_> {
     }
 
     /// How many slots are left.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn room(&self) -> u32 {
         self.batch.room()

@@ -63,8 +63,8 @@ impl Watch {
         deadline: Deadline,
         on_signal: OnSignal,
     ) -> Result<Wake, Error> {
-        // Signals do not put it off.
-        let mut look = None;
+        // Known from the first sleep on that is cut short: signals do not put it off. Until then no clock is read.
+        let mut look = Deadline::NEVER;
         loop {
             if ring.is_corrupt() {
                 return Err(Error::Corrupt);
@@ -72,13 +72,12 @@ impl Watch {
             if ring.is_ready() {
                 return Ok(Wake::Ready);
             }
-            let next_look: Deadline = *look.get_or_insert_with(|| Deadline::after(LINK_LOOK));
-            let timeout = deadline.min(next_look).remaining();
+            let timeout = deadline.min(look).remaining_within(LINK_LOOK);
             let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
-            match poll(&mut fds, timeout.as_ref()) {
-                Ok(_) => {}
+            let slept_on = match poll(&mut fds, timeout.as_ref()) {
+                Ok(events) => events == 0,
                 Err(Errno::INTR) => match on_signal {
-                    OnSignal::Continue => {}
+                    OnSignal::Continue => false,
                     OnSignal::Return => return Ok(Wake::Interrupted),
                 },
                 Err(errno) => {
@@ -87,7 +86,7 @@ impl Watch {
                         errno,
                     });
                 }
-            }
+            };
             if ring.is_ready() {
                 return Ok(Wake::Ready);
             }
@@ -96,9 +95,11 @@ impl Watch {
                 self.told?;
                 return Ok(Wake::TimedOut);
             }
-            if next_look.has_passed() {
-                look = None;
+            if slept_on || look.has_passed() {
+                look = Deadline::NEVER;
                 self.news(fd)?;
+            } else if look == Deadline::NEVER {
+                look = Deadline::after(LINK_LOOK);
             }
         }
     }
