@@ -1,5 +1,9 @@
 //! Receiving by AF_XDP: the program that brings an interface's packets here, and the queues that it brings them from.
 
+mod queues;
+
+pub(crate) use queues::Queues;
+
 use core::time::Duration;
 use std::thread;
 use std::time::Instant;
