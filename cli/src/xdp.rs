@@ -15,7 +15,7 @@ use packet_ring::xdp::{
     self, AttachMode, AttachedMode, Attachment, Queue, Redirect, RingSize, Statistics,
     UmemGeometry, Xskmap,
 };
-use packet_ring::{Error, Operation};
+use packet_ring::{Deadline, Error, Operation};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
@@ -33,6 +33,9 @@ pub(crate) const CHUNK: u32 = 4096;
 
 /// How long an interface may take to come back that the program took down for a moment.
 const COMING_BACK: Duration = Duration::from_secs(5);
+
+/// How long a queue may be another's: the kernel lets go of that of a program that has just ended a little later.
+const RELEASE: Duration = Duration::from_secs(1);
 
 /// Packets in several frames: Linux 6.6, and programs for them 5.18.
 const MULTI_BUFFER: (u32, u32) = (6, 6);
@@ -228,6 +231,11 @@ fn come_back(before: &Interface) {
             _ => return,
         }
     }
+}
+
+/// Until when to try to bind to a queue.
+pub(crate) fn released() -> Deadline {
+    Deadline::after(RELEASE)
 }
 
 /// As many slots as there are chunks, or the next fewer that a ring can have.

@@ -10,7 +10,7 @@ use packet_ring::{Error, Operation, Wake};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::{CHUNK, Path, any_socket, dropped, failure, slots};
+use super::{CHUNK, Path, any_socket, dropped, failure, released, slots};
 use crate::exit::Failure;
 use crate::frame::Way;
 
@@ -32,7 +32,7 @@ impl Receiving {
         let slots = slots(geometry.count());
         let mut socket = Socket::configure(Rx::new(slots), &umem)?.map()?;
         let _all = socket.rings().fill.stock(&mut pool, slots.get())?;
-        let socket = socket.bind(path.queue(queue))?;
+        let socket = socket.bind_until(path.queue(queue), released())?;
         Ok(Self {
             queue,
             socket,
