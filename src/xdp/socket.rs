@@ -8,11 +8,10 @@ use rustix::net::AddressFamily;
 use rustix::net::sockopt::socket_domain;
 use rustix::thread::nanosleep;
 
-use super::closed::Closed;
 use super::ring_set::{BoundRings, KINDS, Making, MappedRings, XdpRings, make};
 use super::tx::Transfer;
 use super::umem::Memory;
-use super::{Queue, Umem};
+use super::{Closed, Joint, Queue, Umem};
 use crate::chunks::{Chunks, Slot};
 use crate::error::{Error, Operation};
 use crate::lifecycle::{Alone, Bound, Configured, Failed, Mapped};
@@ -322,13 +321,7 @@ impl<R: XdpRings, G> Socket<Bound<R, G>> {
         let BoundRings {
             rings, slot, queue, ..
         } = self.state.rings;
-        let joint = Joint {
-            fd: self.state.fd,
-            chunks: self.chunks,
-            slot,
-            queue,
-            rings: core::marker::PhantomData,
-        };
+        let joint = Joint::new(self.state.fd, self.chunks, slot, queue);
         (rings, joint)
     }
 
@@ -370,39 +363,6 @@ impl<R: XdpRings> Socket<Bound<R>> {
             chunks: self.chunks,
             made: self.made,
         }
-    }
-}
-
-/// What is left of a bound socket whose rings went elsewhere. It keeps the socket open.
-#[derive(Debug)]
-pub struct Joint<R: XdpRings> {
-    fd: OwnedFd,
-    chunks: Chunks<Memory>,
-    slot: Slot,
-    queue: Queue,
-    rings: core::marker::PhantomData<fn() -> R>,
-}
-
-impl<R: XdpRings> Joint<R> {
-    /// Closes the socket, now that its rings are back: unmaps them and closes every descriptor.
-    ///
-    /// The kernel lets go of the queue later. Reads `getsockopt(SO_NETNS_COOKIE)` first (Linux 5.14).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`] where that fails; the socket is closed all the same.
-    pub fn close(self, rings: R::Rings) -> Result<Closed, Error> {
-        let namespace = sys::namespace_cookie(self.fd.as_fd())
-            .map_err(Error::system(Operation::ReadNamespaceCookie));
-        drop(rings);
-        drop(self.fd);
-        Ok(Closed::new(self.chunks, self.slot, self.queue, namespace?))
-    }
-}
-
-impl<R: XdpRings> AsFd for Joint<R> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
     }
 }
 
