@@ -205,15 +205,13 @@ fn it_stops_after_the_count_of_reports() -> TestResult {
     let (json, text) = (json.end(), text.end());
     assert_eq!(json.status.code(), Some(0), "{}", json.stderr);
     assert_eq!(json.stdout.lines().count(), 3, "{}", json.stdout);
-    let intervals: Vec<_> = json
-        .stdout
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).map(|report| report["interval"].as_f64()))
-        .collect::<Result<_, _>>()?;
-    assert!(
-        intervals.iter().all(|&interval| interval > Some(0.1)),
-        "{intervals:?}"
-    );
+    // One that comes late makes the next one's interval shorter, but never all of them.
+    let mut elapsed = 0.0;
+    for line in json.stdout.lines() {
+        let report: Value = serde_json::from_str(line)?;
+        elapsed += report["interval"].as_f64().ok_or("no interval")?;
+    }
+    assert!(elapsed > 0.599, "{}", json.stdout);
     let heading = format!("{} (up, running), ", pair.far.name());
     assert_eq!(text.stdout.matches(&heading).count(), 3, "{}", text.stdout);
     assert!(
