@@ -6,8 +6,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::AddressFamily;
 use rustix::net::sockopt::socket_domain;
-use rustix::thread::nanosleep;
 
+use super::binding::{bind, receives, until_free};
 use super::closed::Closed;
 use super::ring_set::{BoundRings, KINDS, Making, MappedRings, XdpRings, make};
 use super::tx::Transfer;
@@ -18,9 +18,6 @@ use crate::error::{Error, Operation};
 use crate::lifecycle::{Alone, Bound, Configured, Failed, Mapped};
 use crate::sys;
 use crate::wait::Deadline;
-
-/// How long [`Socket::bind_until`] lets a queue alone that is busy.
-const RETRY: Duration = Duration::from_millis(1);
 
 /// An AF_XDP socket in the state `S`.
 ///
@@ -55,6 +52,8 @@ struct Made {
     rings: usize,
     /// Where it was bound, and no more could be asked.
     bound: Option<Queue>,
+    /// Whether that queue is busy for as long as the socket is bound.
+    stays_busy: bool,
 }
 
 impl<R: XdpRings> Socket<Configured<R>> {
@@ -183,7 +182,8 @@ impl<R: XdpRings> Socket<Mapped<R>> {
 
     /// Binds the socket to a queue: from now on packets arrive, and can be sent.
     ///
-    /// `bind`, and `getsockopt(XDP_OPTIONS)`.
+    /// `bind`, and `getsockopt(XDP_OPTIONS)`; of another queue than 0 `ioctl(SIOCETHTOOL)` with `ETHTOOL_GCHANNELS`
+    /// before and after, for [`Closed::reclaim`](super::Closed::reclaim) to know.
     ///
     /// # Errors
     ///
@@ -217,8 +217,10 @@ impl<R: XdpRings> Socket<Mapped<R>> {
     fn try_bind(&mut self, queue: Queue) -> Result<bool, Error> {
         let fd = self.state.fd.as_fd();
         if self.made.bound != Some(queue) {
+            let received = receives(fd, queue);
             bind(fd, queue)?;
             self.made.bound = Some(queue);
+            self.made.stays_busy = received && receives(fd, queue);
         }
         sys::is_zero_copy(fd).map_err(Error::system(Operation::ReadXdpOptions))
     }
@@ -248,44 +250,6 @@ impl<R: XdpRings> Socket<Mapped<R>> {
             },
             chunks: self.chunks,
             made: self.made,
-        }
-    }
-}
-
-/// Binds a socket to a queue.
-pub(super) fn bind(fd: BorrowedFd<'_>, queue: Queue) -> Result<(), Error> {
-    let (interface, index) = (queue.interface().index(), queue.index());
-    sys::bind_xdp(fd, interface, index, queue.flags()).map_err(|errno| match errno {
-        Errno::BUSY => Error::QueueBusy {
-            interface,
-            queue: index,
-        },
-        errno => Error::System {
-            operation: Operation::BindQueue {
-                interface,
-                queue: index,
-            },
-            errno,
-        },
-    })
-}
-
-/// Tries again while the queue is busy, or rings of it are left.
-pub(super) fn until_free<T>(
-    deadline: Deadline,
-    mut bind: impl FnMut() -> Result<T, Error>,
-) -> Result<T, Error> {
-    let pause = rustix::time::Timespec {
-        tv_sec: 0,
-        tv_nsec: RETRY.subsec_nanos().into(),
-    };
-    loop {
-        match bind() {
-            Err(Error::QueueBusy { .. } | Error::RingsLeft) if !deadline.has_passed() => {
-                // A signal ends it early: the deadline decides.
-                let _ = nanosleep(&pause);
-            }
-            tried => return tried,
         }
     }
 }
@@ -327,6 +291,7 @@ impl<R: XdpRings, G> Socket<Bound<R, G>> {
             chunks: self.chunks,
             slot,
             queue,
+            stays_busy: self.made.stays_busy,
             rings: core::marker::PhantomData,
         };
         (rings, joint)
@@ -380,6 +345,7 @@ pub struct Joint<R: XdpRings> {
     chunks: Chunks<Memory>,
     slot: Slot,
     queue: Queue,
+    stays_busy: bool,
     rings: core::marker::PhantomData<fn() -> R>,
 }
 
@@ -396,7 +362,13 @@ impl<R: XdpRings> Joint<R> {
             .map_err(Error::system(Operation::ReadNamespaceCookie));
         drop(rings);
         drop(self.fd);
-        Ok(Closed::new(self.chunks, self.slot, self.queue, namespace?))
+        Ok(Closed {
+            chunks: self.chunks,
+            slot: self.slot,
+            queue: self.queue,
+            stays_busy: self.stays_busy,
+            namespace: namespace?,
+        })
     }
 }
 
