@@ -196,6 +196,10 @@ pub(crate) fn bind_xdp(
     queue: u32,
     flags: BindFlags,
 ) -> Result<(), Errno> {
+    // The kernel would take its lower 16 bits for the number, and the queue of that number from everybody.
+    if queue > u16::MAX.into() {
+        return Err(Errno::INVAL);
+    }
     bind_at(fd, interface, queue, flags.bits(), 0)
 }
 

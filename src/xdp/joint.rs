@@ -14,24 +14,15 @@ use crate::sys;
 /// What is left of a bound socket whose rings went elsewhere. It keeps the socket open.
 #[derive(Debug)]
 pub struct Joint<R: XdpRings> {
-    fd: OwnedFd,
-    chunks: Chunks<Memory>,
-    slot: Slot,
-    queue: Queue,
-    rings: PhantomData<fn() -> R>,
+    pub(super) fd: OwnedFd,
+    pub(super) chunks: Chunks<Memory>,
+    pub(super) slot: Slot,
+    pub(super) queue: Queue,
+    pub(super) stays_busy: bool,
+    pub(super) rings: PhantomData<fn() -> R>,
 }
 
 impl<R: XdpRings> Joint<R> {
-    pub(super) fn new(fd: OwnedFd, chunks: Chunks<Memory>, slot: Slot, queue: Queue) -> Self {
-        Self {
-            fd,
-            chunks,
-            slot,
-            queue,
-            rings: PhantomData,
-        }
-    }
-
     /// Closes the socket, now that its rings are back: unmaps them and closes every descriptor.
     ///
     /// The kernel lets go of the queue later. Reads `getsockopt(SO_NETNS_COOKIE)` first (Linux 5.14).
@@ -44,7 +35,13 @@ impl<R: XdpRings> Joint<R> {
             .map_err(Error::system(Operation::ReadNamespaceCookie));
         drop(rings);
         drop(self.fd);
-        Ok(Closed::new(self.chunks, self.slot, self.queue, namespace?))
+        Ok(Closed {
+            chunks: self.chunks,
+            slot: self.slot,
+            queue: self.queue,
+            stays_busy: self.stays_busy,
+            namespace: namespace?,
+        })
     }
 }
 

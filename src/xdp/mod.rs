@@ -28,6 +28,7 @@
 //! See the [kernel's document](https://docs.kernel.org/networking/af_xdp.html).
 
 mod attachment;
+mod binding;
 mod closed;
 #[allow(unsafe_code)]
 mod completion;
