@@ -193,8 +193,8 @@ impl Ours {
         loop {
             let frame = rings.rx.batch(1).next();
             if let Some(frame) = frame {
-                let stocked = rings.fill.stock(&mut self.pool, 1);
-                assert_eq!(stocked, Ok(1));
+                let stocked = rings.fill.stock(&mut self.pool, 1).expect("its pool");
+                assert_eq!(stocked, 1);
                 return frame;
             }
             let Some(spin) = self.spin else {
