@@ -3,6 +3,10 @@
 mod data_path;
 
 use core::time::Duration;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::{fs, thread};
 
 use packet_ring::xdp::InterfaceGather;
@@ -128,6 +132,44 @@ fn one_guard_serves_an_interface() -> TestResult {
     Ok(())
 }
 
+/// A child that has every descriptor of ours, until it is let go: it runs no program before.
+fn with_a_forked_child(work: impl FnOnce() -> TestResult) -> TestResult {
+    let (mut ours, theirs) = UnixStream::pair()?;
+    let mut child = Command::new("/bin/true");
+    // SAFETY: the closure allocates nothing and takes no lock: it writes and reads a byte.
+    unsafe {
+        child.pre_exec(move || {
+            (&theirs).write_all(&[0])?;
+            (&theirs).read_exact(&mut [0])
+        })
+    };
+    // `spawn` waits for the program.
+    let child = thread::spawn(move || child.status());
+    ours.read_exact(&mut [0])?;
+    let done = work();
+    ours.write_all(&[0])?;
+    let status = child.join().map_err(|_| "the other thread panicked")??;
+    assert!(status.success());
+    done
+}
+
+fn a_forked_child_keeps_no_guard_from_being_set_again() -> TestResult {
+    let pair = polled()?;
+    if !is_root_of_the_host()? {
+        return refused_for_lack_of_privilege(&pair.far);
+    }
+    let far = interface(&pair.far)?;
+    let first = InterfaceGather::set(far, TIMEOUT, 100)?;
+    with_a_forked_child(|| {
+        first.restore()?;
+        drop(InterfaceGather::set(far, TIMEOUT, 100)?);
+        drop(InterfaceGather::set(far, TIMEOUT, 100)?);
+        Ok(())
+    })?;
+    assert_eq!(settings(&pair.far)?, (0, 0));
+    Ok(())
+}
+
 fn a_refused_number_changes_nothing() -> TestResult {
     let pair = polled()?;
     if !is_root_of_the_host()? {
@@ -236,6 +278,7 @@ suite![
     what_was_found_is_restored,
     a_poller_that_is_made_later_gathers_too,
     one_guard_serves_an_interface,
+    a_forked_child_keeps_no_guard_from_being_set_again,
     a_refused_number_changes_nothing,
     the_interface_is_the_one_of_this_namespace,
     an_interface_that_goes_takes_its_settings_along,

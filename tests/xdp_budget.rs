@@ -5,11 +5,38 @@ mod xdp {
 }
 mod xdp_path;
 
-use packet_ring::xdp::{AttachMode, Kicked, Queue, RingSize, Socket, Tx, Umem};
-use packet_ring_lab::suite;
+use packet_ring::lifecycle::Bound;
+use packet_ring::xdp::{
+    AttachMode, Interface, Kicked, Pool, Queue, RingSize, Socket, Tx, TxRing, Umem, UmemGeometry,
+};
 use packet_ring_lab::suite::{Stopped, TestResult};
+use packet_ring_lab::{VethOptions, VethPair, frame, suite};
+use rustix::io::Errno;
 use xdp::rights::map;
 use xdp_path::{GEOMETRY, Wired};
+
+/// Enough for the largest ring here: 1 MiB.
+const MANY: UmemGeometry = UmemGeometry::new_assert(2048, 512);
+
+/// A socket that transmits by a ring of these slots; no program is needed for that.
+fn transmitting(pair: &VethPair, slots: u32) -> Result<(Socket<Bound<Tx>>, Pool), Stopped> {
+    let interface = Interface::by_index(pair.far.index()?).ok_or("no interface")?;
+    let (umem, pool) = Umem::new(MANY)?;
+    let rings = Tx::new(RingSize::new(slots).ok_or("no size of a ring")?);
+    let socket = Socket::configure(rings, &umem)?.map()?;
+    Ok((socket.bind(Queue::new(interface, 0))?, pool))
+}
+
+/// Puts a packet into every slot of an empty ring.
+fn fill_up(tx: &mut TxRing, pool: &mut Pool) -> TestResult {
+    let mut batch = tx.batch(u32::MAX);
+    while batch.room() > 0 {
+        let mut frame = pool.take().ok_or("no frame")?;
+        frame.write(&frame::numbered(0, 60))?;
+        batch.push(frame)?;
+    }
+    Ok(())
+}
 
 /// What a kick of a ring of these slots, full of frames, puts on the wire; the budget of the ring.
 fn sent_by_one_kick(slots: u32, set: Option<u32>) -> Result<Option<(u64, u32)>, Stopped> {
@@ -28,7 +55,7 @@ fn sent_by_one_kick(slots: u32, set: Option<u32>) -> Result<Option<(u64, u32)>, 
     let mut batch = tx.batch(slots);
     while batch.room() > 0 {
         let mut frame = pool.take().ok_or("no frame")?;
-        frame.write(&packet_ring_lab::frame::numbered(0, 60))?;
+        frame.write(&frame::numbered(0, 60))?;
         batch.push(frame)?;
     }
     drop(batch);
@@ -59,7 +86,51 @@ fn a_kick_sends_what_was_set() -> TestResult {
     Ok(())
 }
 
+fn a_kick_of_a_larger_ring_sends_256_and_a_flush_the_rest() -> TestResult {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let (mut socket, mut pool) = transmitting(&pair, 512)?;
+    let tx = &mut socket.rings().tx;
+    assert_eq!(tx.budget(), 256);
+    fill_up(tx, &mut pool)?;
+    assert_eq!(tx.kick()?, Kicked::Again);
+    assert_eq!(pair.far.counters()?.tx_packets, 256);
+    assert_eq!(tx.flush()?, 0);
+    assert_eq!(pair.far.counters()?.tx_packets, 512);
+    Ok(())
+}
+
+fn a_flush_sends_a_ring_of_many_budgets() -> TestResult {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let (mut socket, mut pool) = transmitting(&pair, 512)?;
+    let tx = &mut socket.rings().tx;
+    tx.set_budget(32)?;
+    fill_up(tx, &mut pool)?;
+    assert_eq!(tx.flush()?, 0);
+    assert_eq!(tx.outstanding(), 0);
+    assert_eq!(pair.far.counters()?.tx_packets, 512);
+    Ok(())
+}
+
+fn a_refused_budget_changes_nothing() -> TestResult {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let (mut socket, mut pool) = transmitting(&pair, 128)?;
+    let tx = &mut socket.rings().tx;
+    tx.set_budget(48)?;
+    for frames in [0, 31, 129, u32::MAX] {
+        let refused = tx.set_budget(frames).err().and_then(|error| error.errno());
+        assert_eq!(refused, Some(Errno::ACCESS), "{frames}");
+        assert_eq!(tx.budget(), 48, "{frames}");
+    }
+    fill_up(tx, &mut pool)?;
+    assert_eq!(tx.kick()?, Kicked::Again);
+    assert_eq!(pair.far.counters()?.tx_packets, 48);
+    Ok(())
+}
+
 suite! {
     a_kick_sends_a_whole_ring_of_256,
     a_kick_sends_what_was_set,
+    a_kick_of_a_larger_ring_sends_256_and_a_flush_the_rest,
+    a_flush_sends_a_ring_of_many_budgets,
+    a_refused_budget_changes_nothing,
 }

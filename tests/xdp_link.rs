@@ -109,6 +109,39 @@ fn a_sleeping_wait_hears_of_a_link_that_goes() -> TestResult {
     Ok(())
 }
 
+fn a_link_that_was_up_between_two_looks_is_told_again() -> TestResult {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let mut socket = bound(&pair)?;
+    pair.far.set_down()?;
+    assert_eq!(wait(&mut socket, PATIENCE), Err(Error::LinkDown));
+    let start = Instant::now();
+    let (heard, down) = thread::scope(|scope| {
+        let down = scope.spawn(|| -> Result<(), LabError> {
+            pair.set_up()?;
+            // Up for a few looks of the one wait.
+            thread::sleep(SOON);
+            pair.far.set_down()
+        });
+        (wait(&mut socket, PATIENCE), down.join())
+    });
+    down.map_err(|_| "the other thread panicked")??;
+    assert_eq!(heard, Err(Error::LinkDown));
+    // Not at the deadline, at which it is told in any case.
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    Ok(())
+}
+
+fn what_a_deadline_has_told_no_look_tells_again() -> TestResult {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let mut socket = bound(&pair)?;
+    pair.far.set_down()?;
+    assert_eq!(wait(&mut socket, Duration::ZERO), Err(Error::LinkDown));
+    let (start, time) = (Instant::now(), Duration::from_millis(1500));
+    assert_eq!(wait(&mut socket, time), Err(Error::LinkDown));
+    assert!(start.elapsed() >= time, "{:?}", start.elapsed());
+    Ok(())
+}
+
 fn a_link_that_comes_back_goes_on_with_the_same_rings() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
     let mut socket = bound(&pair)?;
@@ -287,6 +320,8 @@ suite! {
     a_link_that_is_deleted_while_down_is_gone,
     a_link_in_another_namespace_is_gone,
     a_sleeping_wait_hears_of_a_link_that_goes,
+    a_link_that_was_up_between_two_looks_is_told_again,
+    what_a_deadline_has_told_no_look_tells_again,
     a_link_that_comes_back_goes_on_with_the_same_rings,
     what_was_queued_while_the_link_was_down_is_sent_later;
     alone: every_state_of_the_link_wakes_rarely,

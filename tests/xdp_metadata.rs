@@ -221,11 +221,13 @@ fn nothing_is_asked_where_there_is_no_room_or_of_what_has_changed() -> TestResul
         let changes: [Change; 3] = [
             |frame| frame.trim_front(10),
             |frame| frame.set_len(70),
-            |frame| frame.trim_front(5).and_then(|()| frame.grow_front(5)),
+            |frame| frame.grow_front(5),
         ];
         for change in changes {
             let mut frame = pool.take().ok_or("no frame")?;
-            frame.write(&frame::numbered(0, 80))?;
+            frame.write(&frame::numbered(0, 90))?;
+            // So that there is something to grow into.
+            frame.trim_front(10)?;
             frame.request(TxRequest::NONE.timestamp())?;
             change(&mut frame)?;
             assert!(!frame.has_request());
@@ -233,6 +235,12 @@ fn nothing_is_asked_where_there_is_no_room_or_of_what_has_changed() -> TestResul
             assert_eq!(tx.flush()?, 0);
             assert_eq!(completed(completion)?.sent_at(), None, "{variant:?}");
         }
+        let mut frame = pool.take().ok_or("no frame")?;
+        frame.write(&frame::numbered(0, 80))?;
+        frame.request(TxRequest::NONE.timestamp())?;
+        frame.clear();
+        assert!(!frame.has_request());
+        pool.give(frame).map_err(|_| "a foreign frame")?;
         // None of the 24 bytes is lent to a packet.
         let mut frame = pool.take().ok_or("no frame")?;
         assert!(frame.grow_front(1).is_err());

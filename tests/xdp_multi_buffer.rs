@@ -51,7 +51,9 @@ fn until_frames_are_there(rx: &mut RxRing, frames: u32) -> TestResult {
 }
 
 fn give(pool: &mut Pool, packet: Fragments) -> TestResult {
-    for frame in packet {
+    for mut frame in packet {
+        frame.clear();
+        assert!(!frame.continues() && frame.is_empty());
         pool.give(frame).map_err(|_| "a foreign frame")?;
     }
     Ok(())
@@ -82,6 +84,10 @@ fn a_packet_of_9000_bytes_comes_whole() -> TestResult {
                 let received = batch.next_packet().ok_or("no packet")?;
                 assert_eq!(received.len(), count, "{variant:?}");
                 assert_eq!(received.packet_len(), packet.len(), "{variant:?}");
+                // All but the last go on.
+                let goes_on: Vec<_> = received.iter().map(Frame::continues).collect();
+                let expected: Vec<_> = (1..=count).map(|frame| frame < count).collect();
+                assert_eq!(goes_on, expected, "{variant:?}");
                 assert!(&joined(&received) == packet, "{variant:?}");
                 give(&mut pool, received)?;
             }

@@ -94,6 +94,17 @@ fn a_frame_that_the_kernel_will_write_the_time_into_is_not_reclaimed() -> TestRe
     assert_eq!(socket.close()?.reclaim(Deadline::PASSED)?, 1);
     assert_eq!(pair.near.queue_counters()?.waiting, 1);
     assert_eq!((pool.take_back(), umem.census().with_tx), (1, 1));
+    // Nor is the socket's place among the 84: another would take its frame for one of its own.
+    let more: Vec<_> = (0..84)
+        .map_while(|_| {
+            let socket = Socket::configure(Tx::new(SLOTS), &umem).ok()?;
+            Some(socket.map())
+        })
+        .collect();
+    assert_eq!(more.iter().filter(|mapped| mapped.is_ok()).count(), 83);
+    let refused = more.into_iter().find_map(Result::err);
+    let why = refused.map(|failed| failed.error());
+    assert_eq!(why, Some(Error::TooManySockets));
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::thread;
 
 use packet_ring::xdp::{
-    AttachMode, Interface, Program, Queue, Rx, RxRing, RxTxRings, Socket, Umem, Xskmap,
+    AttachMode, Frame, Interface, Program, Queue, Rx, RxRing, RxTxRings, Socket, Umem, Xskmap,
 };
 use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
@@ -19,7 +19,9 @@ use packet_ring_lab::{
     EbpfInstruction, Injector, Sees, VethOptions, VethPair, Witness, frame, load_xdp, suite,
 };
 use xdp::rights::map;
-use xdp_path::{GEOMETRY, MODES, PATIENCE, RINGS, SLOTS, Wired, reap, receive_numbers, send};
+use xdp_path::{
+    GEOMETRY, MODES, PATIENCE, Polling, RINGS, SLOTS, Wired, reap, receive_numbers, send,
+};
 
 fn soon() -> Deadline {
     Deadline::after(PATIENCE)
@@ -114,6 +116,42 @@ fn siblings_share_what_arrives() -> TestResult {
         socket.close()?.reclaim(soon())?;
         pool.take_back();
         assert_eq!(pool.len(), umem.geometry().count());
+    }
+    Ok(())
+}
+
+fn a_sibling_receives_packets_in_several_frames_as_the_first_does() -> TestResult {
+    const LEN: usize = 9014;
+    const JUMBO: VethOptions<'static> = VethOptions {
+        names: None,
+        mtu: 9000,
+        queues: 1,
+        far_namespace: None,
+    };
+    for mode in MODES {
+        let Some(map) = map()? else {
+            return Ok(());
+        };
+        let wired = Wired::with(map, mode, &JUMBO)?;
+        let queue = wired.queue().multi_buffer();
+        let (socket, umem, mut pool) = wired.open(RINGS, GEOMETRY, Polling::Interrupts, queue)?;
+        let socket = socket.share();
+        let mut sibling = socket.sibling_rx(SLOTS)?;
+        wired.map.insert(0, &sibling)?;
+        for number in 0..3 {
+            let packet = frame::numbered(number, LEN);
+            wired.injector.send(&packet)?;
+            assert_eq!(sibling.wait(soon(), OnSignal::Continue)?, Wake::Ready);
+            // Whole, whatever is asked for.
+            let received = sibling.batch(1).next_packet().ok_or("no packet")?;
+            let bytes: Vec<_> = received.iter().flat_map(Frame::bytes).copied().collect();
+            assert!(bytes == packet, "{mode:?}");
+            for frame in received {
+                pool.give(frame).map_err(|_| "a foreign frame")?;
+            }
+        }
+        assert_eq!(wired.pair.far.counters()?.rx_packets, 3);
+        assert_eq!(umem.spurious(), 0);
     }
     Ok(())
 }
@@ -252,6 +290,7 @@ fn the_first_socket_goes_on_when_its_sibling_is_gone() -> TestResult {
 
 suite! {
     siblings_share_what_arrives,
+    a_sibling_receives_packets_in_several_frames_as_the_first_does,
     siblings_send_over_one_queue,
     a_frame_goes_on_to_another_interface_where_it_lies,
     a_ring_of_another_memory_takes_no_frame_of_this_one,

@@ -8,10 +8,11 @@ mod xdp_path;
 use core::time::Duration;
 
 use packet_ring::xdp::{AttachMode, RxTxRings, UmemGeometry};
+use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::TestResult;
 use packet_ring_lab::{Sees, Witness, frame, suite};
 use xdp::rights::map;
-use xdp_path::{GEOMETRY, MODES, Wired, receive_numbers};
+use xdp_path::{GEOMETRY, MODES, PATIENCE, Polling, RINGS, Wired, reap, receive_numbers, send};
 
 fn frames_come_whole_and_in_order() -> TestResult {
     for (mode, chunk) in MODES
@@ -64,7 +65,97 @@ fn one_flush_sends_all_that_is_queued() -> TestResult {
     Ok(())
 }
 
+fn a_socket_that_is_not_told_when_to_kick_sends_and_receives() -> TestResult {
+    for mode in MODES {
+        let Some(map) = map()? else {
+            return Ok(());
+        };
+        let wired = Wired::new(map, mode)?;
+        let witness = Witness::on(&wired.pair.near, Sees::Incoming)?;
+        let queue = wired.queue().always_wake();
+        let (mut socket, umem, mut pool) =
+            wired.open(RINGS, GEOMETRY, Polling::Interrupts, queue)?;
+        let RxTxRings {
+            rx,
+            fill,
+            tx,
+            completion,
+        } = socket.rings();
+        for first in [0, 64] {
+            let frames: Vec<_> = (first..first + 64)
+                .map(|number| frame::numbered(number, 60))
+                .collect();
+            wired.injector.send_batch(&frames)?;
+            let numbers = receive_numbers(rx, fill, &mut pool, 64)?;
+            assert_eq!(numbers, (first..first + 64).collect::<Vec<_>>());
+            assert!(!fill.needs_wakeup());
+            send(tx, &mut pool, &frames)?;
+            assert!(tx.needs_wakeup());
+            reap(completion, &mut pool, 64)?;
+        }
+        let sent = witness.numbers_until_quiet(Duration::from_secs(1))?;
+        assert_eq!(sent, (0..128).collect::<Vec<_>>());
+        assert_eq!(umem.spurious(), 0);
+        let mut frame = pool.take().ok_or("no frame")?;
+        frame.write(&frame::numbered(0, 60))?;
+        tx.batch(1).push(frame)?;
+        // A wait sends what is queued, too.
+        let wake = rx.wait(
+            Deadline::after(Duration::from_millis(50)),
+            OnSignal::Continue,
+        )?;
+        assert_eq!(wake, Wake::TimedOut);
+        assert_eq!(wired.pair.far.counters()?.tx_packets, 129);
+    }
+    Ok(())
+}
+
+fn a_batch_has_every_slot_that_is_free() -> TestResult {
+    let Some(map) = map()? else {
+        return Ok(());
+    };
+    let wired = Wired::new(map, AttachMode::Native)?;
+    let (mut socket, _umem, mut pool) = wired.socket(GEOMETRY)?;
+    let RxTxRings {
+        rx,
+        fill,
+        tx,
+        completion,
+    } = socket.rings();
+    for first in [0, 40] {
+        // So that some slots are known to be free, and the kernel has emptied the others.
+        let frames: Vec<_> = (first..first + 40)
+            .map(|number| frame::numbered(number, 60))
+            .collect();
+        send(tx, &mut pool, &frames)?;
+        reap(completion, &mut pool, 40)?;
+        assert_eq!(tx.batch(64).room(), 64);
+        assert_eq!(tx.batch(10).room(), 10);
+    }
+    // The fill ring was full.
+    let mut arrive = |first: u64| -> TestResult {
+        let frames: Vec<_> = (first..first + 20)
+            .map(|number| frame::numbered(number, 60))
+            .collect();
+        wired.injector.send_batch(&frames)?;
+        let mut received = 0;
+        while received < 20 {
+            let wake = rx.wait(Deadline::after(PATIENCE), OnSignal::Continue)?;
+            assert_eq!(wake, Wake::Ready);
+            received += rx.batch(20).count();
+        }
+        Ok(())
+    };
+    arrive(0)?;
+    assert_eq!(fill.stock(&mut pool, 5)?, 5);
+    arrive(20)?;
+    assert_eq!(fill.stock(&mut pool, 64)?, 35);
+    Ok(())
+}
+
 suite! {
     frames_come_whole_and_in_order,
     one_flush_sends_all_that_is_queued,
+    a_batch_has_every_slot_that_is_free,
+    a_socket_that_is_not_told_when_to_kick_sends_and_receives,
 }

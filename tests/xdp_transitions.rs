@@ -18,7 +18,8 @@ use packet_ring::xdp::{
 use packet_ring::{Deadline, Error, Operation};
 use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{
-    Sees, VethOptions, VethPair, Witness, frame, is_root_of_the_host, suite, with_locked_memory,
+    Sees, VethOptions, VethPair, Witness, frame, is_root_of_the_host, option, suite,
+    with_locked_memory,
 };
 use rustix::io::Errno;
 use rustix::net::xdp::{SocketAddrXdp, SocketAddrXdpFlags};
@@ -163,6 +164,33 @@ fn with_descriptors<T>(more: u64, work: impl FnOnce() -> T) -> Result<T, Stopped
     Ok(done)
 }
 
+/// A socket option of this level, as the kernel numbers them.
+const SOL_SOCKET: u32 = 1;
+const SO_BUSY_POLL: u32 = 46;
+const SO_PREFER_BUSY_POLL: u32 = 69;
+
+fn busy_polling_is_set_on_the_socket() -> TestResult {
+    const TIME: Duration = Duration::from_micros(50);
+    let (umem, _pool) = Umem::new(GEOMETRY)?;
+    let mut socket = Socket::configure(RINGS, &umem)?;
+    let refused = |errno| {
+        let operation = Operation::SetBusyPoll;
+        Err(Error::System { operation, errno })
+    };
+    if !is_root_of_the_host()? {
+        assert_eq!(socket.busy_poll(TIME, 64), refused(Errno::PERM));
+        return Ok(());
+    }
+    socket.busy_poll(TIME, 64)?;
+    assert_eq!(option(&socket, SOL_SOCKET, SO_BUSY_POLL)?, 50);
+    assert_eq!(option(&socket, SOL_SOCKET, SO_PREFER_BUSY_POLL)?, 1);
+    // Microseconds, and packets, that the kernel has no room for.
+    assert_eq!(socket.busy_poll(Duration::MAX, 64), refused(Errno::INVAL));
+    assert_eq!(socket.busy_poll(TIME, 1 << 16), refused(Errno::INVAL));
+    assert_eq!(option(&socket, SOL_SOCKET, SO_BUSY_POLL)?, 50);
+    Ok(())
+}
+
 fn a_map_that_fails_in_the_middle_can_be_repeated() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
     let (umem, mut pool) = Umem::new(GEOMETRY)?;
@@ -271,6 +299,7 @@ suite! {
     a_busy_queue_gives_the_socket_back,
     a_refused_queue_gives_the_socket_back,
     what_was_stocked_before_bind_is_received_into,
+    busy_polling_is_set_on_the_socket,
     a_descriptor_makes_one_socket,
     what_others_did_to_the_descriptor_is_not_built_upon,
     other_descriptors_are_refused;

@@ -40,6 +40,11 @@ fn a_wait_ends_at_its_deadline_or_with_a_packet() -> TestResult {
         assert_eq!(wake, Wake::TimedOut);
         let spinning = rx.spin_then_wait(SHORT, Deadline::after(SHORT), OnSignal::Continue)?;
         assert_eq!(spinning, Wake::TimedOut);
+        // The deadline ends the spinning too.
+        let start = Instant::now();
+        let spinning = rx.spin_then_wait(PATIENCE, Deadline::after(SHORT), OnSignal::Continue)?;
+        assert_eq!(spinning, Wake::TimedOut);
+        assert!(start.elapsed() < PATIENCE, "{variant:?}");
 
         // Packets that come while it sleeps.
         for number in 0..3 {

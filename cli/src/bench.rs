@@ -26,7 +26,8 @@ What is measured, over a veth pair in a network namespace of its own, frames of 
            sender's
   latency  from the call that sends a packet to the moment at which somebody who spins for it has its bytes (AF_PACKET:
            TPACKET_V2)
-Each figure is the median of the runs; ratios are those of each run, and then their median.")]
+Each figure is the median of the runs, in nanoseconds; with --json there is each run's. Ratios are those of each run, and
+then their median.")]
 pub(crate) struct Bench {
     /// How many runs
     #[arg(short, long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]

@@ -21,9 +21,45 @@
 //! | a program is there, in the same mode | [`Occupied`](crate::Error::Occupied) (EBUSY) | the same | the same |
 //! | one is there, in the other mode | `Occupied` (EEXIST) | the same | by the mode |
 //!
-//! Loading takes CAP_BPF and CAP_NET_ADMIN in the host's user namespace, and CAP_PERFMON for most filters:
+//! Packets that a program redirects do not reach the network stack.
+//!
+//! Loading takes CAP_BPF and CAP_NET_ADMIN in the host's user namespace, and CAP_PERFMON for most filters;
+//! opening a socket takes CAP_NET_RAW:
 //! `sudo setcap cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon=ep PROGRAM`. Who gets the descriptors from
 //! somebody with these rights needs none of them. bpf_link needs Linux 5.9.
+//!
+//! Memory that is registered counts against RLIMIT_MEMLOCK, mostly 8 MiB for all sockets of a user, at each
+//! registration; CAP_IPC_LOCK lifts the limit.
+//!
+//! # Sending
+//!
+//! Sending needs no program and no map:
+//!
+//! ```no_run
+//! use packet_ring::xdp::{Interface, Queue, RingSize, Socket, Tx, TxRings, Umem, UmemGeometry};
+//!
+//! const CHUNKS: UmemGeometry = UmemGeometry::new_assert(2048, 1024); // 2 MiB
+//! const SLOTS: RingSize = RingSize::new_assert(512);
+//!
+//! # fn main() -> Result<(), Box<dyn core::error::Error>> {
+//! # let packets = [[0_u8; 60]; 64];
+//! let eth0 = Interface::by_name("eth0")?;
+//! let (umem, mut pool) = Umem::new(CHUNKS)?;
+//! let mut socket = Socket::configure(Tx::new(SLOTS), &umem)?.map()?.bind(Queue::new(eth0, 0))?;
+//! let TxRings { tx, completion } = socket.rings();
+//! let mut batch = tx.batch(64);
+//! for packet in &packets {
+//!     let mut frame = pool.take().ok_or("every frame is on its way")?;
+//!     frame.write(packet)?; // from the Ethernet header on, without the checksum at its end
+//!     batch.push(frame)?;
+//! }
+//! drop(batch); // hands them over
+//! let left = tx.flush()?; // has the kernel send them
+//! let sent = completion.reap(&mut pool, 64)?; // takes the frames back, of those that were sent by now
+//! println!("{left} not taken yet, {sent} sent");
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! See the [kernel's document](https://docs.kernel.org/networking/af_xdp.html).
 
@@ -38,6 +74,7 @@ mod fragments;
 mod frame;
 mod geometry;
 mod interface_gather;
+mod joint;
 mod member;
 mod metadata;
 mod object;
@@ -67,6 +104,7 @@ pub use self::fragments::Fragments;
 pub use self::frame::{Frame, Refusal, Refused};
 pub use self::geometry::UmemGeometry;
 pub use self::interface_gather::InterfaceGather;
+pub use self::joint::Joint;
 pub use self::metadata::TxRequest;
 pub use self::occupant::{AttachedMode, Occupant};
 pub use self::pool::Pool;
@@ -76,7 +114,7 @@ pub use self::redirect::{LoadError, Redirect, Rejected};
 pub use self::ring_set::{BoundRings, MappedRings, Rx, RxRings, RxTx, RxTxRings, Tx, TxRings};
 pub use self::rx::{RxBatch, RxRing};
 pub use self::sibling::Shared;
-pub use self::socket::{Joint, Socket};
+pub use self::socket::Socket;
 pub use self::statistics::{MoreStatistics, Statistics};
 pub use self::translate::Untranslatable;
 pub use self::tx::{Kicked, TxBatch, TxRing};

@@ -1,5 +1,6 @@
 //! The AF_XDP socket, and its way from state to state.
 
+use core::marker::PhantomData;
 use core::time::Duration;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -8,11 +9,10 @@ use rustix::net::AddressFamily;
 use rustix::net::sockopt::socket_domain;
 
 use super::binding::{bind, receives, until_free};
-use super::closed::Closed;
 use super::ring_set::{BoundRings, KINDS, Making, MappedRings, XdpRings, make};
 use super::tx::Transfer;
 use super::umem::Memory;
-use super::{Queue, Umem};
+use super::{Closed, Joint, Queue, Umem};
 use crate::chunks::{Chunks, Slot};
 use crate::error::{Error, Operation};
 use crate::lifecycle::{Alone, Bound, Configured, Failed, Mapped};
@@ -292,7 +292,7 @@ impl<R: XdpRings, G> Socket<Bound<R, G>> {
             slot,
             queue,
             stays_busy: self.made.stays_busy,
-            rings: core::marker::PhantomData,
+            rings: PhantomData,
         };
         (rings, joint)
     }
@@ -335,46 +335,6 @@ impl<R: XdpRings> Socket<Bound<R>> {
             chunks: self.chunks,
             made: self.made,
         }
-    }
-}
-
-/// What is left of a bound socket whose rings went elsewhere. It keeps the socket open.
-#[derive(Debug)]
-pub struct Joint<R: XdpRings> {
-    fd: OwnedFd,
-    chunks: Chunks<Memory>,
-    slot: Slot,
-    queue: Queue,
-    stays_busy: bool,
-    rings: core::marker::PhantomData<fn() -> R>,
-}
-
-impl<R: XdpRings> Joint<R> {
-    /// Closes the socket, now that its rings are back: unmaps them and closes every descriptor.
-    ///
-    /// The kernel lets go of the queue later. Reads `getsockopt(SO_NETNS_COOKIE)` first (Linux 5.14).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`] where that fails; the socket is closed all the same.
-    pub fn close(self, rings: R::Rings) -> Result<Closed, Error> {
-        let namespace = sys::namespace_cookie(self.fd.as_fd())
-            .map_err(Error::system(Operation::ReadNamespaceCookie));
-        drop(rings);
-        drop(self.fd);
-        Ok(Closed {
-            chunks: self.chunks,
-            slot: self.slot,
-            queue: self.queue,
-            stays_busy: self.stays_busy,
-            namespace: namespace?,
-        })
-    }
-}
-
-impl<R: XdpRings> AsFd for Joint<R> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
     }
 }
 
