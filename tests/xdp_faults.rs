@@ -128,7 +128,10 @@ struct Run {
 }
 
 /// `None` where there is no strace.
-fn run(pair: &VethPair, injection: Option<String>) -> Result<Option<Run>, Stopped> {
+///
+/// Each run has an interface to itself: the kernel lets go of the queue of the one before when it likes.
+fn run(injection: Option<String>) -> Result<Option<Run>, Stopped> {
+    let pair = VethPair::create(&VethOptions::default())?;
     let mut strace = Command::new("strace");
     if let Some(injection) = injection {
         strace.args(["-e", &format!("inject={injection}")]);
@@ -139,6 +142,7 @@ fn run(pair: &VethPair, injection: Option<String>) -> Result<Option<Run>, Stoppe
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         output => output?,
     };
+    pair.delete()?;
     let lines = |bytes: &[u8]| -> Vec<_> {
         let text = String::from_utf8_lossy(bytes);
         text.lines().map(str::to_owned).collect()
@@ -205,8 +209,7 @@ fn operation(call: &str) -> Result<Option<&'static str>, Stopped> {
 }
 
 fn every_failed_call_leaves_a_usable_socket() -> TestResult {
-    let pair = VethPair::create(&VethOptions::default())?;
-    let Some(clean) = run(&pair, None)? else {
+    let Some(clean) = run(None)? else {
         return skip("strace is not installed");
     };
     assert_eq!(clean.printed[..2], [BEGIN, END]);
@@ -229,7 +232,7 @@ fn every_failed_call_leaves_a_usable_socket() -> TestResult {
             .filter(|earlier| name(earlier) == name(call))
             .count();
         let injection = format!("{}:error={}:when={number}", name(call), INJECTED.0);
-        let run = run(&pair, Some(injection))?.ok_or("strace went away")?;
+        let run = run(Some(injection))?.ok_or("strace went away")?;
         let refused: Vec<_> = run
             .printed
             .iter()

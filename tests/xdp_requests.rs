@@ -42,6 +42,33 @@ fn a_checksum_beyond_the_packet_is_not_asked_for() -> TestResult {
     Ok(())
 }
 
+fn what_lay_before_a_packet_is_no_request() -> TestResult {
+    const WORD: usize = size_of::<u64>();
+    let pair = VethPair::create(&VethOptions::default())?;
+    let (umem, mut pool) = Umem::new(GEOMETRY)?;
+    let mut socket = transmitting(&umem, &pair.near)?;
+    let TxRings { tx, completion } = socket.rings();
+    let mut frame = pool.take().ok_or("no frame")?;
+    // An old packet, and an old request.
+    frame.write(&[0xff; 100])?;
+    frame.trim_front(40)?;
+    for _ in 0..2 {
+        let mut batch = tx.batch(1);
+        batch.push(frame)?;
+        drop(batch);
+        assert_eq!(tx.kick()?, Kicked::Done);
+        frame = completion.batch(4).next().ok_or("it was not sent")?;
+        // The flags of `struct xsk_tx_metadata`, which drivers read.
+        let before = frame.before(24).ok_or("no room")?;
+        assert_eq!(before[..WORD], [0; WORD]);
+        frame.set_len(60)?;
+        frame.request(TxRequest::NONE.timestamp())?;
+        frame.set_len(60)?;
+        assert_ne!(frame.before(24).ok_or("no room")?[..WORD], [0; WORD]);
+    }
+    Ok(())
+}
+
 /// The packet waits in the queue of the interface below when its own has gone.
 fn a_frame_that_the_kernel_will_write_the_time_into_is_not_reclaimed() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
@@ -83,5 +110,6 @@ fn a_frame_that_the_kernel_will_write_the_time_into_is_not_reclaimed() -> TestRe
 
 suite! {
     a_checksum_beyond_the_packet_is_not_asked_for,
+    what_lay_before_a_packet_is_no_request,
     a_frame_that_the_kernel_will_write_the_time_into_is_not_reclaimed,
 }

@@ -250,6 +250,17 @@ impl Frame {
         Ok(())
     }
 
+    /// Leaves no request where there was none: drivers that do without copies look at what lies before a packet, whatever
+    /// its descriptor says, and there may be an old request, or bytes of an old packet.
+    #[inline(always)]
+    pub(super) fn clear_unrequested(&mut self) {
+        if !self.has_request()
+            && let Some(metadata) = self.tx_metadata_mut()
+        {
+            metadata.copy_from_slice(&TxRequest::NONE.to_bytes());
+        }
+    }
+
     /// When the packet was sent, in nanoseconds, of a frame that comes out of a completion ring and had
     /// [requested](TxRequest::timestamp) it. In copy mode the clock is `CLOCK_TAI`, read by software; a
     /// zero-copy driver's is its own.

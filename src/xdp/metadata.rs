@@ -45,7 +45,8 @@ impl TxRequest {
         self
     }
 
-    /// Sends at this time, in nanoseconds of the card's clock. `XDP_TXMD_FLAGS_LAUNCH_TIME`, Linux 6.15.
+    /// Sends at this time, in nanoseconds of the card's clock. `XDP_TXMD_FLAGS_LAUNCH_TIME`, Linux 6.15: an older
+    /// kernel, in copy mode, never gets past the packet.
     #[doc(alias = "XDP_TXMD_FLAGS_LAUNCH_TIME")]
     #[must_use]
     pub const fn launch_time(mut self, nanoseconds: u64) -> Self {

@@ -301,7 +301,8 @@ impl TxBatch<'_> {
 
     /// Puts a frame in that is ours and has bytes; there is room.
     #[inline(always)]
-    fn put(&mut self, frame: Frame, options: u32) {
+    fn put(&mut self, mut frame: Frame, options: u32) {
+        frame.clear_unrequested();
         let metadata = if frame.has_request() {
             Descriptor::HAS_METADATA
         } else {
