@@ -24,8 +24,12 @@ const QUEUED: u32 = 8;
 const BRIEFLY: Duration = Duration::from_millis(100);
 
 fn queue(link: &Link) -> Result<Queue, Stopped> {
+    numbered(link, 0)
+}
+
+fn numbered(link: &Link, number: u32) -> Result<Queue, Stopped> {
     let interface = Interface::by_index(link.index()?).ok_or("no interface")?;
-    Ok(Queue::new(interface, 0))
+    Ok(Queue::new(interface, number))
 }
 
 fn soon() -> Deadline {
@@ -89,6 +93,52 @@ fn a_duplicate_keeps_what_the_kernel_has() -> TestResult {
     };
     let closed = stays_closed(socket.close()?, &umem, busy)?;
     drop(duplicate);
+    comes_back(closed, &umem, &mut pool)
+}
+
+/// Two queues each way.
+const TWO: VethOptions<'_> = VethOptions {
+    names: None,
+    mtu: 1500,
+    queues: 2,
+    far_namespace: None,
+};
+
+fn a_second_queue_is_kept_and_comes_back_as_the_first() -> TestResult {
+    let pair = VethPair::create(&TWO)?;
+    let (umem, mut pool) = Umem::new(GEOMETRY)?;
+    let socket = busy(numbered(&pair.far, 1)?, &umem, &mut pool)?;
+    let duplicate = socket.as_fd().try_clone_to_owned()?;
+    let busy = Error::QueueBusy {
+        interface: pair.far.index()?,
+        queue: 1,
+    };
+    let closed = stays_closed(socket.close()?, &umem, busy)?;
+    drop(duplicate);
+    comes_back(closed, &umem, &mut pool)
+}
+
+fn a_queue_that_receives_since_proves_nothing() -> TestResult {
+    let pair = VethPair::create(&TWO)?;
+    // The second queue of the far end transmits alone: nothing is noted where receivers look.
+    pair.near.set_queues(2, 1)?;
+    pair.far.set_queues(1, 2)?;
+    let (umem, mut pool) = Umem::new(GEOMETRY)?;
+    let socket = busy(numbered(&pair.far, 1)?, &umem, &mut pool)?;
+    let duplicate = socket.as_fd().try_clone_to_owned()?;
+    pair.far.set_queues(2, 2)?;
+    // It is free for others, although the socket is bound to it.
+    let (other, _) = Umem::new(UmemGeometry::new(2048, 4)?)?;
+    let other = Socket::configure(Rx::new(SLOTS), &other)?.map()?;
+    drop(other.bind(numbered(&pair.far, 1)?)?);
+    let busy = Error::QueueBusy {
+        interface: pair.far.index()?,
+        queue: 1,
+    };
+    let closed = stays_closed(socket.close()?, &umem, busy)?;
+    drop(duplicate);
+    let closed = stays_closed(closed, &umem, busy)?;
+    pair.delete()?;
     comes_back(closed, &umem, &mut pool)
 }
 
@@ -238,6 +288,8 @@ fn a_memory_has_84_sockets_unless_they_are_closed() -> TestResult {
 suite! {
     what_the_kernel_had_comes_back,
     a_duplicate_keeps_what_the_kernel_has,
+    a_second_queue_is_kept_and_comes_back_as_the_first,
+    a_queue_that_receives_since_proves_nothing,
     a_queue_stays_busy_while_a_ring_lives,
     rings_are_waited_for_wherever_they_were_moved,
     a_sibling_is_waited_for,

@@ -98,6 +98,8 @@ fn a_refused_queue_gives_the_socket_back() -> TestResult {
     let mut socket = stocked(&umem, &mut pool)?;
     for (queue, errno) in [
         (Queue::new(far, 1), Errno::INVAL),
+        // The kernel would take the first queue for it.
+        (Queue::new(far, 1 << 16), Errno::INVAL),
         (Queue::new(absent, 0), Errno::NODEV),
         (Queue::new(far, 0).copies(Copies::Never), Errno::OPNOTSUPP),
     ] {

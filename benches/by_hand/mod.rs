@@ -174,7 +174,7 @@ fn offsets(fd: &OwnedFd) -> xdp_mmap_offsets {
 }
 
 /// Zeros, in small pages, for ever.
-fn small_pages(len: usize) -> NonNull<u8> {
+pub(crate) fn small_pages(len: usize) -> NonNull<u8> {
     let access = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: a new mapping at an address of the kernel's choice.
     let base = unsafe { mmap_anonymous(null_mut(), len, access, MapFlags::PRIVATE) };

@@ -176,6 +176,9 @@ pub(crate) struct Stats {
     /// Print one JSON object a report and a line; its counts are those of its interval
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) xdp: XdpArgs,
 }
 
 /// Flags of `demo`.

@@ -91,12 +91,6 @@ impl Plan {
                 interface.layer()
             ))
         })?;
-        if args.xdp.xdp.is_some() && link_type != LinkType::Ethernet {
-            return Err(Failure::interface(format_args!(
-                "{} has no Ethernet frames: --xdp needs them",
-                interface.name
-            )));
-        }
         let expression = args.expression.join(" ");
         let expression = Some(expression).filter(|expression| !expression.trim().is_empty());
         let program = program(args, &interface.name, expression.as_deref())?;

@@ -8,12 +8,15 @@ mod kind;
 mod report;
 mod ring;
 mod screen;
+mod tally;
+mod xdp;
 
 use core::ops::ControlFlow;
 use core::time::Duration;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use packet_ring::Error;
 use packet_ring::lifecycle::Bound;
 use packet_ring::packet::{Rx, Socket};
 use rustix::io::Errno;
@@ -23,10 +26,13 @@ use crate::capture::{failure, now};
 use crate::exit::{Failure, permission_advice};
 use crate::interfaces::{self, Counters, Interface};
 use crate::signals::Signals;
+use crate::xdp::program_on;
 
 use report::Report;
 use ring::Ring;
 use screen::Screen;
+use tally::Seen;
+use xdp::{Counted, Taking};
 
 /// The longest sleep: a signal that comes just before one is heard after it.
 const NAP: Duration = Duration::from_millis(250);
@@ -39,16 +45,24 @@ pub(crate) fn run(args: &args::Stats) -> Result<ExitCode, Failure> {
         Some(name) => interfaces::named(name)?,
         None => interfaces::default()?,
     };
-    let mut socket = open(&interface)?;
-    let ring = match (&mut socket, interface.link_type()) {
-        (Some(socket), Some(link_type)) => Some(Ring::new(socket.receiver(), link_type)),
-        _ => None,
+    let mut socket;
+    let view = match args.xdp.xdp {
+        Some(mode) => View::Xdp(Taking::open(&interface, mode, args.xdp.queue)?),
+        None => {
+            socket = open(&interface)?;
+            match (&mut socket, interface.link_type()) {
+                (Some(socket), Some(link_type)) => {
+                    View::Ring(Ring::new(socket.receiver(), link_type))
+                }
+                _ => View::Nothing,
+            }
+        }
     };
     // Read again: a packet before the ring was there counts nowhere, one after it everywhere.
     let first = interfaces::again(&interface)?.counted;
     let mut session = Session {
         interface,
-        ring,
+        view,
         signals,
         began: Instant::now(),
         reported: Duration::ZERO,
@@ -72,7 +86,10 @@ fn open(interface: &Interface) -> Result<Option<Socket<Bound<Rx>>>, Failure> {
         return Ok(None);
     }
     match ring::bind(interface) {
-        Ok(socket) => Ok(Some(socket)),
+        Ok(socket) => {
+            tell_program(interface);
+            Ok(Some(socket))
+        }
         Err(error) if matches!(error.errno(), Some(Errno::PERM | Errno::ACCESS)) => {
             eprintln!(
                 "only the counts of {name} itself, not what kinds of packets: that is not permitted\n{}",
@@ -84,9 +101,60 @@ fn open(interface: &Interface) -> Result<Option<Socket<Bound<Rx>>>, Failure> {
     }
 }
 
+/// An XDP program comes before the ring, and may take packets away from it.
+fn tell_program(interface: &Interface) {
+    let index = packet_ring::xdp::Interface::by_index(interface.index);
+    if let Some(program) = index.and_then(|index| program_on(index).ok().flatten()) {
+        let name = &interface.name;
+        eprintln!("{program} on {name}: what it does not pass on, the ring does not see");
+    }
+}
+
+/// Where packets are seen.
+enum View<'s> {
+    Nothing,
+    Ring(Ring<'s>),
+    Xdp(Taking),
+}
+
+impl View<'_> {
+    /// Counts what comes in this time, or until a signal.
+    fn watch(&mut self, time: Duration) -> Result<(), Error> {
+        match self {
+            Self::Nothing => {
+                std::thread::sleep(time);
+                Ok(())
+            }
+            Self::Ring(ring) => ring.watch(time),
+            Self::Xdp(taking) => taking.watch(time),
+        }
+    }
+
+    /// Counts what the kernel has received already and not handed over yet.
+    fn finish(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Ring(ring) => ring.finish(),
+            Self::Xdp(taking) => taking.finish(),
+        }
+    }
+
+    /// What came since this was last asked, and what the kernel counted of each AF_XDP socket.
+    fn take(&mut self) -> Result<(Option<Seen>, Option<Vec<Counted>>), Error> {
+        Ok(match self {
+            Self::Nothing => (None, None),
+            Self::Ring(ring) => (Some(ring.take()?), None),
+            Self::Xdp(taking) => {
+                let (seen, counted) = taking.take()?;
+                (Some(seen), Some(counted))
+            }
+        })
+    }
+}
+
 struct Session<'s> {
     interface: Interface,
-    ring: Option<Ring<'s>>,
+    view: View<'s>,
     signals: Signals,
     began: Instant,
     /// From the beginning to the last report.
@@ -106,9 +174,9 @@ impl Session<'_> {
             let told_to_end = self.watch(due)?.is_break();
             left -= 1;
             let is_last = told_to_end || left == 0;
-            if is_last && let Some(ring) = &mut self.ring {
-                ring.finish()
-                    .map_err(|error| failure(error, &self.interface.name))?;
+            if is_last {
+                let finished = self.view.finish();
+                finished.map_err(|error| failure(error, &self.interface.name))?;
             }
             let shown = screen.show(&self.report()?);
             if shown.map_err(|error| Failure::io("cannot write", &error))? == ControlFlow::Break(())
@@ -130,19 +198,15 @@ impl Session<'_> {
                 return Ok(ControlFlow::Continue(()));
             }
             let nap = left.min(NAP);
-            match &mut self.ring {
-                Some(ring) => ring
-                    .watch(nap)
-                    .map_err(|error| failure(error, &self.interface.name))?,
-                None => std::thread::sleep(nap),
-            }
+            let watched = self.view.watch(nap);
+            watched.map_err(|error| failure(error, &self.interface.name))?;
         }
     }
 
     /// What was counted since the last report.
     fn report(&mut self) -> Result<Report, Failure> {
-        let ring = self.ring.as_mut().map(Ring::take).transpose();
-        let ring = ring.map_err(|error| failure(error, &self.interface.name))?;
+        let taken = self.view.take();
+        let (ring, xdp) = taken.map_err(|error| failure(error, &self.interface.name))?;
         let interface = interfaces::again(&self.interface)?;
         let elapsed = self.began.elapsed();
         let counted = interface.counted;
@@ -162,6 +226,7 @@ impl Session<'_> {
             received: of_interval.received,
             sent: of_interval.sent,
             ring,
+            xdp,
             elapsed,
             so_far,
         })

@@ -1,5 +1,9 @@
 //! Receiving by AF_XDP: the program that brings an interface's packets here, and the queues that it brings them from.
 
+mod queues;
+
+pub(crate) use queues::Queues;
+
 use core::time::Duration;
 use std::thread;
 use std::time::Instant;
@@ -8,17 +12,17 @@ use clap::{Args, ValueEnum};
 use packet_ring::bpf::{Instruction, Program as Filter};
 use packet_ring::packet::{Membership, MembershipGuard};
 use packet_ring::xdp::{
-    self, AttachMode, AttachedMode, Attachment, Queue, Redirect, RingSize, Statistics,
+    self, AttachMode, AttachedMode, Attachment, Occupant, Queue, Redirect, RingSize, Statistics,
     UmemGeometry, Xskmap,
 };
-use packet_ring::{Error, Operation};
+use packet_ring::{Deadline, Error, Operation};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use crate::doctor;
 use crate::exit::Failure;
-use crate::interfaces::{self, Interface};
+use crate::interfaces::{self, Interface, LinkType};
 use crate::send::{ETHERNET_HEADER, VLAN_TAG};
 
 /// What the program and the sockets need, as `setcap` spells it.
@@ -30,6 +34,9 @@ pub(crate) const CHUNK: u32 = 4096;
 /// How long an interface may take to come back that the program took down for a moment.
 const COMING_BACK: Duration = Duration::from_secs(5);
 
+/// How long a queue may be another's: the kernel lets go of that of a program that has just ended a little later.
+const RELEASE: Duration = Duration::from_secs(1);
+
 /// Packets in several frames: Linux 6.6, and programs for them 5.18.
 const MULTI_BUFFER: (u32, u32) = (6, 6);
 
@@ -37,7 +44,7 @@ const MULTI_BUFFER: (u32, u32) = (6, 6);
 #[derive(Debug, Args)]
 pub(crate) struct XdpArgs {
     /// Receive by AF_XDP, in the driver (native) or before the network stack (generic) [default: native where the
-    /// driver can]. Packets that the filter lets through are TAKEN from this machine's network stack; the rest goes on
+    /// driver can]. Packets are TAKEN from this machine's network stack; only those that a filter rejects go on
     #[arg(
         long,
         value_name = "MODE",
@@ -98,6 +105,11 @@ impl Path {
     ) -> Result<Self, Failure> {
         let name = &on.name;
         let failed = |error| failure(error, name);
+        if on.link_type() != Some(LinkType::Ethernet) {
+            return Err(Failure::interface(format_args!(
+                "{name} has no Ethernet frames: --xdp needs them"
+            )));
+        }
         let interface = xdp::Interface::by_index(on.index)
             .ok_or(Error::NoSuchInterface)
             .map_err(failed)?;
@@ -226,6 +238,11 @@ fn come_back(before: &Interface) {
     }
 }
 
+/// Until when to try to bind to a queue.
+pub(crate) fn released() -> Deadline {
+    Deadline::after(RELEASE)
+}
+
 /// As many slots as there are chunks, or the next fewer that a ring can have.
 pub(crate) fn slots(chunks: u32) -> RingSize {
     const MOST: u32 = 1 << 15;
@@ -238,19 +255,43 @@ pub(crate) fn dropped(statistics: &Statistics) -> u64 {
     statistics.rx_dropped + statistics.more.map_or(0, |more| more.rx_ring_full)
 }
 
-/// The kernel's counters of a socket, on one line.
-pub(crate) fn counters(statistics: &Statistics) -> String {
-    let mut text = format!(
-        "rx_dropped {}, rx_invalid_descs {}, tx_invalid_descs {}",
-        statistics.rx_dropped, statistics.rx_invalid_descriptors, statistics.tx_invalid_descriptors
-    );
+/// The kernel's counters of a socket, under its names for them: three before Linux 5.9.
+pub(crate) fn named(statistics: &Statistics) -> Vec<(&'static str, u64)> {
+    let mut named = vec![
+        ("rx_dropped", statistics.rx_dropped),
+        ("rx_invalid_descs", statistics.rx_invalid_descriptors),
+        ("tx_invalid_descs", statistics.tx_invalid_descriptors),
+    ];
     if let Some(more) = statistics.more {
-        text += &format!(
-            ", rx_ring_full {}, rx_fill_ring_empty_descs {}, tx_ring_empty_descs {}",
-            more.rx_ring_full, more.fill_ring_empty, more.tx_ring_empty
-        );
+        named.extend([
+            ("rx_ring_full", more.rx_ring_full),
+            ("rx_fill_ring_empty_descs", more.fill_ring_empty),
+            ("tx_ring_empty_descs", more.tx_ring_empty),
+        ]);
     }
-    text
+    named
+}
+
+/// The same on one line.
+pub(crate) fn counters(statistics: &Statistics) -> String {
+    let named = named(statistics).into_iter();
+    let words: Vec<_> = named
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    words.join(", ")
+}
+
+/// The program that is on an interface, in words.
+pub(crate) fn program_on(interface: xdp::Interface) -> Result<Option<String>, Error> {
+    let there = Occupant::of(interface)?;
+    Ok(there.map(|program| {
+        let name = program.name().unwrap_or("without a name");
+        format!(
+            "XDP program {} ({name}) in {} mode",
+            program.id(),
+            program.mode()
+        )
+    }))
 }
 
 /// What the library says, as this tool ends with it.

@@ -33,11 +33,13 @@
 mod address;
 mod bpf;
 mod bpffs;
+mod channels;
 mod counters;
 mod driver;
 mod ebpf;
 mod enter;
 mod error;
+mod ethtool;
 pub mod frame;
 mod inject;
 mod limit;

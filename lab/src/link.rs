@@ -13,7 +13,7 @@ use crate::namespace::Namespace;
 use crate::offload::{self, Offload, State};
 use crate::queue::{self, QueueCounters, TokenBucket};
 use crate::rtnl::Rtnl;
-use crate::{LabError, address};
+use crate::{LabError, address, channels};
 
 /// An interface, known by its name, in one namespace.
 ///
@@ -174,6 +174,14 @@ impl Link {
     pub fn add_ipv4(&self, address: Ipv4Addr, prefix_len: u8) -> Result<(), LabError> {
         self.must_be_ours()?;
         address::add(&self.home.rtnl, self.index()?, address, prefix_len)
+    }
+
+    /// Sets how many queues each way the interface uses, of those that it was made with (`ETHTOOL_SCHANNELS`).
+    #[doc(alias = "ETHTOOL_SCHANNELS")]
+    pub fn set_queues(&self, receive: u32, transmit: u32) -> Result<(), LabError> {
+        self.must_be_ours()?;
+        channels::set(&self.home.rtnl, &self.name, receive, transmit)
+            .map_err(|error| self.named_error(error))
     }
 
     /// Turns one of the interface's offloads on or off (ethtool).

@@ -3,14 +3,10 @@
 
 #![allow(unsafe_code)]
 
-use core::ffi::c_void;
-use core::ptr;
-
 use rustix::fd::AsFd;
 use rustix::io::Errno;
-use rustix::ioctl::{Opcode, Updater, ioctl};
 
-use crate::LabError;
+use crate::{LabError, ethtool};
 
 /// An offload that a veth pair can do without.
 ///
@@ -41,8 +37,6 @@ pub enum State {
     Off,
 }
 
-/// From linux/sockios.h.
-const SIOCETHTOOL: Opcode = 0x8946;
 /// `ETHTOOL_*` commands and `ETH_FLAG_*` bits of linux/ethtool.h.
 const GET_TX_CHECKSUM: u32 = 0x16;
 const SET_TX_CHECKSUM: u32 = 0x17;
@@ -85,18 +79,18 @@ pub(crate) fn set(
 ) -> Result<(), LabError> {
     let Switch { get, set, bit } = offload.switch();
     let doing = LabError::doing("switch an offload");
-    let word = ethtool(&fd, name, get, 0).map_err(&doing)?;
+    let word = self::word(&fd, name, get, 0).map_err(&doing)?;
     let wanted = match state {
         State::On => word | bit,
         State::Off => word & !bit,
     };
-    ethtool(&fd, name, set, wanted).map(drop).map_err(doing)
+    self::word(&fd, name, set, wanted).map(drop).map_err(doing)
 }
 
 /// The present state.
 pub(crate) fn get(fd: impl AsFd, name: &str, offload: Offload) -> Result<State, LabError> {
     let Switch { get, bit, .. } = offload.switch();
-    let word = ethtool(fd, name, get, 0).map_err(LabError::doing("ask for an offload"))?;
+    let word = self::word(fd, name, get, 0).map_err(LabError::doing("ask for an offload"))?;
     Ok(if word & bit == 0 {
         State::Off
     } else {
@@ -111,32 +105,9 @@ struct Value {
     data: u32,
 }
 
-/// `struct ifreq` with its pointer member; the union's longest member is 24 bytes on 64-bit
-/// kernels.
-#[repr(C)]
-struct Request {
-    name: [u8; 16],
-    data: *mut c_void,
-    rest_of_union: [u64; 2],
-}
-
-fn ethtool(fd: impl AsFd, name: &str, command: u32, data: u32) -> Result<u32, Errno> {
+fn word(fd: impl AsFd, name: &str, command: u32, data: u32) -> Result<u32, Errno> {
     let mut value = Value { command, data };
-    let mut request = Request {
-        name: [0; 16],
-        data: ptr::from_mut(&mut value).cast(),
-        rest_of_union: [0; 2],
-    };
-    // The last byte stays 0, the end of the string.
-    request.name[..15]
-        .get_mut(..name.len())
-        .ok_or(Errno::NODEV)?
-        .copy_from_slice(name.as_bytes());
-    // SAFETY: SIOCETHTOOL takes a `struct ifreq`, which `Request` is in layout and size.
-    let update = unsafe { Updater::<SIOCETHTOOL, Request>::new(&mut request) };
-    // SAFETY: the kernel follows `data` to the 8 bytes of a `struct ethtool_value`, all that the
-    // commands of this file read or write; `value` is live and not referenced until the call has
-    // returned.
-    unsafe { ioctl(fd, update) }?;
+    // SAFETY: a `struct ethtool_value` is all that the commands of this file read or write.
+    unsafe { ethtool::ask(fd, name, &mut value) }?;
     Ok(value.data)
 }

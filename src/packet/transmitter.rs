@@ -81,6 +81,7 @@ impl<'t> Transmitter<'t> {
     /// taken. A frame that was [refused](Self::refused) stops the ring until it is mended or
     /// [recalled](Self::recall); any other stays queued and goes out with a later kick.
     #[doc(alias = "sendto")]
+    #[inline]
     pub fn kick(&mut self) -> Result<u32, Error> {
         self.kick_by(sys::send_ring)
     }
@@ -105,6 +106,7 @@ impl<'t> Transmitter<'t> {
         self.kick_by(|fd| sys::send_ring_at(fd, nanoseconds))
     }
 
+    #[inline(always)]
     fn kick_by(
         &mut self,
         send: impl FnOnce(BorrowedFd<'_>) -> Result<(), Errno>,
@@ -120,18 +122,26 @@ impl<'t> Transmitter<'t> {
         let queued = self.ring.queued();
         self.ring.look();
         let taken = queued - self.ring.queued();
-        let stopped_at = self.ring.head();
-        match (sent, stopped_at) {
+        match sent {
+            Ok(()) => Ok(taken),
+            Err(errno) => self.stopped(errno, taken),
+        }
+    }
+
+    /// What a kick comes to that took so many frames and then failed.
+    #[cold]
+    fn stopped(&mut self, errno: Errno, taken: u32) -> Result<u32, Error> {
+        match (errno, self.ring.head()) {
             // The send buffer is full, or a signal came first: nothing is wrong with the frame.
-            (Ok(()) | Err(Errno::AGAIN | Errno::INTR), _) => Ok(taken),
-            (Err(errno), Some(head)) if head.refused || !of_a_frame_alone(errno) => {
+            (Errno::AGAIN | Errno::INTR, _) => Ok(taken),
+            (errno, Some(head)) if head.refused || !of_a_frame_alone(errno) => {
                 if head.refused {
                     self.state.refusal = errno;
                 }
                 Err(Error::unsent(head.number, errno))
             }
             // The error is of none of our frames.
-            (Err(errno), _) => Err(Error::System {
+            (errno, _) => Err(Error::System {
                 operation: Operation::Kick,
                 errno,
             }),

@@ -43,7 +43,7 @@ pub(crate) use sockopt::{
 };
 pub(crate) use version::header_length;
 pub(crate) use xdp::{
-    BindFlags, UmemRegistration, XdpRing, bind_sibling, bind_xdp, is_zero_copy, kick_xdp,
-    make_xdp_ring, namespace_cookie, open_xdp, prefer_busy_poll, register_umem, ring_offsets,
-    set_busy_poll, set_busy_poll_budget, set_tx_budget, wake_xdp, xdp_statistics,
+    BindFlags, UmemRegistration, XdpRing, bind_sibling, bind_xdp, is_zero_copy, make_xdp_ring,
+    namespace_cookie, open_xdp, prefer_busy_poll, register_umem, ring_offsets, set_busy_poll,
+    set_busy_poll_budget, set_tx_budget, wake_xdp, xdp_statistics,
 };

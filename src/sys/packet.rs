@@ -53,6 +53,10 @@ pub(crate) fn bind(fd: BorrowedFd<'_>, interface: i32, protocol: u16) -> Result<
 }
 
 /// `sendto` without bytes or address: the kernel sends what the transmit ring holds, and waits for nothing.
+///
+/// Inlined into whoever kicks: from a function of its own, which returns right after it, the call took 350 to 450 ns
+/// longer (AMD Zen 4, Linux 6.18; `benches/xdp_ping_pong`), in our code and in a loop by hand alike.
+#[inline(always)]
 pub(crate) fn send_ring(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     rustix::net::send(fd, &[], SendFlags::DONTWAIT).map(drop)
 }

@@ -11,9 +11,7 @@ use linux_raw_sys::xdp as raw;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::addr::{SocketAddrArg, SocketAddrLen, SocketAddrOpaque};
-use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
-};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socket_with};
 use static_assertions::const_assert_eq;
 
 use super::sockopt::{Answer, OptionValue, get_at, set_at};
@@ -198,6 +196,10 @@ pub(crate) fn bind_xdp(
     queue: u32,
     flags: BindFlags,
 ) -> Result<(), Errno> {
+    // The kernel would take its lower 16 bits for the number, and the queue of that number from everybody.
+    if queue > u16::MAX.into() {
+        return Err(Errno::INVAL);
+    }
     bind_at(fd, interface, queue, flags.bits(), 0)
 }
 
@@ -228,12 +230,6 @@ fn bind_at(
         sxdp_shared_umem_fd: shared,
     };
     rustix::net::bind(fd, &Address(address))
-}
-
-/// `sendto` without bytes: the kernel sends what the transmit ring holds, and waits for nothing.
-#[inline(always)]
-pub(crate) fn kick_xdp(fd: BorrowedFd<'_>) -> Result<(), Errno> {
-    send(fd, &[], SendFlags::DONTWAIT).map(drop)
 }
 
 /// `recvfrom` without bytes: the driver looks at the fill ring again. ENETDOWN where the link is down,

@@ -2,9 +2,9 @@
 
 use rustix::fd::AsFd;
 
+use super::binding::{bind, until_free};
 use super::geometry::UmemGeometry;
 use super::ring_set::make;
-use super::socket::{bind, until_free};
 use super::umem::Memory;
 use super::{Queue, Umem};
 use crate::chunks::{Chunks, Slot};
@@ -17,23 +17,16 @@ use crate::wait::Deadline;
 /// A socket that was closed. The frames that the kernel had by it can be [reclaimed](Self::reclaim).
 #[derive(Debug)]
 pub struct Closed {
-    chunks: Chunks<Memory>,
-    slot: Slot,
-    queue: Queue,
+    pub(super) chunks: Chunks<Memory>,
+    pub(super) slot: Slot,
+    pub(super) queue: Queue,
+    /// Whether the queue is busy for as long as the socket is bound, whatever becomes of the interface's queues.
+    pub(super) stays_busy: bool,
     /// The network namespace of the socket.
-    namespace: u64,
+    pub(super) namespace: u64,
 }
 
 impl Closed {
-    pub(super) fn new(chunks: Chunks<Memory>, slot: Slot, queue: Queue, namespace: u64) -> Self {
-        Self {
-            chunks,
-            slot,
-            queue,
-            namespace,
-        }
-    }
-
     /// Takes back what the kernel had, once it has let go, and no ring of the socket, nor of its siblings, is left in
     /// the program. Returns how many frames there were:
     /// [`Pool::take_back`](super::Pool::take_back) finds them.
@@ -41,6 +34,10 @@ impl Closed {
     /// That the kernel has let go is proved by binding another socket to the queue, for a moment: until then it
     /// may write into the frames, as where somebody holds a duplicate of the descriptor. So it needs CAP_NET_RAW,
     /// and the socket's network namespace. Where the interface is gone, it has.
+    ///
+    /// It proves nothing where the interface had no receive queue of the queue's number when the socket was bound, or
+    /// did not tell ([`Interface::queues`](super::Interface::queues)): one that is added is free, whoever is bound to
+    /// the number. Then the queue counts as busy until the interface is gone.
     ///
     /// A ring that was forgotten (`mem::forget`) is left for ever.
     ///
@@ -85,8 +82,13 @@ impl Closed {
         let memory = umem.chunks().owner().registration();
         let register = Operation::RegisterUmem { bytes: memory.len };
         sys::register_umem(fd, &memory).map_err(Error::system(register))?;
-        for ring in [XdpRing::Fill, XdpRing::Completion, XdpRing::Tx] {
-            make(fd, ring, ONE)?;
+        // Without rings it takes no queue (EINVAL), but is told all the same where the interface is gone.
+        let rings: &[XdpRing] = match self.stays_busy {
+            true => &[XdpRing::Fill, XdpRing::Completion, XdpRing::Tx],
+            false => &[],
+        };
+        for ring in rings {
+            make(fd, *ring, ONE)?;
         }
         let queue = Queue::new(self.queue.interface(), self.queue.index());
         match bind(fd, queue.copies(super::Copies::Always)) {
@@ -94,16 +96,21 @@ impl Closed {
                 errno: rustix::io::Errno::NODEV,
                 ..
             }) => Ok(()),
+            _ if !self.stays_busy => Err(Error::QueueBusy {
+                interface: queue.interface().index(),
+                queue: queue.index(),
+            }),
             bound => bound,
         }
     }
 
     #[allow(unsafe_code, reason = "it was proved that the kernel has let go")]
     fn reclaim_released(self) -> u32 {
-        // SAFETY: no ring of the slot is left: it was asked. A queue has one memory at a time: where another socket
-        // could be bound to it with its own, the kernel has unbound ours, which cannot be bound again. Where the
-        // interface has gone from the namespace, the kernel has unbound it too. So it receives nothing more. Of what
-        // it copied to be sent, packets may be left that outlive the binding; of their chunks they write metadata.
+        // SAFETY: no ring of the slot is left: it was asked. A queue that receives has one memory at a time, and ours
+        // received when our socket was bound to it: where another could be bound to it with its own memory, the
+        // kernel has unbound ours, which cannot be bound again. Where the interface has gone from the namespace, the
+        // kernel has unbound it too. So it receives nothing more. Of what it copied to be sent, packets may be left
+        // that outlive the binding; of their chunks they write metadata.
         unsafe { self.chunks.reclaim_without_metadata(self.slot) }
     }
 }

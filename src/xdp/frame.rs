@@ -225,8 +225,6 @@ impl Frame {
 
     /// Asks something of the packet's transmission; to be called last, when the packet lies where it will.
     ///
-    /// A packet that begins at an odd byte is moved to the one before, if the chunks are aligned.
-    ///
     /// # Errors
     ///
     /// [`Error::NoTxMetadata`] where the UMEM has no room for it:

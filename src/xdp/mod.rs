@@ -64,6 +64,7 @@
 //! See the [kernel's document](https://docs.kernel.org/networking/af_xdp.html).
 
 mod attachment;
+mod binding;
 mod closed;
 #[allow(unsafe_code)]
 mod completion;
@@ -73,6 +74,7 @@ mod fragments;
 mod frame;
 mod geometry;
 mod interface_gather;
+mod joint;
 mod member;
 mod metadata;
 mod object;
@@ -102,6 +104,7 @@ pub use self::fragments::Fragments;
 pub use self::frame::{Frame, Refusal, Refused};
 pub use self::geometry::UmemGeometry;
 pub use self::interface_gather::InterfaceGather;
+pub use self::joint::Joint;
 pub use self::metadata::TxRequest;
 pub use self::occupant::{AttachedMode, Occupant};
 pub use self::pool::Pool;
@@ -111,7 +114,7 @@ pub use self::redirect::{LoadError, Redirect, Rejected};
 pub use self::ring_set::{BoundRings, MappedRings, Rx, RxRings, RxTx, RxTxRings, Tx, TxRings};
 pub use self::rx::{RxBatch, RxRing};
 pub use self::sibling::Shared;
-pub use self::socket::{Joint, Socket};
+pub use self::socket::Socket;
 pub use self::statistics::{MoreStatistics, Statistics};
 pub use self::translate::Untranslatable;
 pub use self::tx::{Kicked, TxBatch, TxRing};

@@ -1,26 +1,23 @@
 //! The AF_XDP socket, and its way from state to state.
 
+use core::marker::PhantomData;
 use core::time::Duration;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::AddressFamily;
 use rustix::net::sockopt::socket_domain;
-use rustix::thread::nanosleep;
 
-use super::closed::Closed;
+use super::binding::{bind, receives, until_free};
 use super::ring_set::{BoundRings, KINDS, Making, MappedRings, XdpRings, make};
 use super::tx::Transfer;
 use super::umem::Memory;
-use super::{Queue, Umem};
+use super::{Closed, Joint, Queue, Umem};
 use crate::chunks::{Chunks, Slot};
 use crate::error::{Error, Operation};
 use crate::lifecycle::{Alone, Bound, Configured, Failed, Mapped};
 use crate::sys;
 use crate::wait::Deadline;
-
-/// How long [`Socket::bind_until`] lets a queue alone that is busy.
-const RETRY: Duration = Duration::from_millis(1);
 
 /// An AF_XDP socket in the state `S`.
 ///
@@ -55,6 +52,8 @@ struct Made {
     rings: usize,
     /// Where it was bound, and no more could be asked.
     bound: Option<Queue>,
+    /// Whether that queue is busy for as long as the socket is bound.
+    stays_busy: bool,
 }
 
 impl<R: XdpRings> Socket<Configured<R>> {
@@ -183,7 +182,8 @@ impl<R: XdpRings> Socket<Mapped<R>> {
 
     /// Binds the socket to a queue: from now on packets arrive, and can be sent.
     ///
-    /// `bind`, and `getsockopt(XDP_OPTIONS)`.
+    /// `bind`, and `getsockopt(XDP_OPTIONS)`; of another queue than 0 `ioctl(SIOCETHTOOL)` with `ETHTOOL_GCHANNELS`
+    /// before and after, for [`Closed::reclaim`](super::Closed::reclaim) to know.
     ///
     /// # Errors
     ///
@@ -217,8 +217,10 @@ impl<R: XdpRings> Socket<Mapped<R>> {
     fn try_bind(&mut self, queue: Queue) -> Result<bool, Error> {
         let fd = self.state.fd.as_fd();
         if self.made.bound != Some(queue) {
+            let received = receives(fd, queue);
             bind(fd, queue)?;
             self.made.bound = Some(queue);
+            self.made.stays_busy = received && receives(fd, queue);
         }
         sys::is_zero_copy(fd).map_err(Error::system(Operation::ReadXdpOptions))
     }
@@ -248,44 +250,6 @@ impl<R: XdpRings> Socket<Mapped<R>> {
             },
             chunks: self.chunks,
             made: self.made,
-        }
-    }
-}
-
-/// Binds a socket to a queue.
-pub(super) fn bind(fd: BorrowedFd<'_>, queue: Queue) -> Result<(), Error> {
-    let (interface, index) = (queue.interface().index(), queue.index());
-    sys::bind_xdp(fd, interface, index, queue.flags()).map_err(|errno| match errno {
-        Errno::BUSY => Error::QueueBusy {
-            interface,
-            queue: index,
-        },
-        errno => Error::System {
-            operation: Operation::BindQueue {
-                interface,
-                queue: index,
-            },
-            errno,
-        },
-    })
-}
-
-/// Tries again while the queue is busy, or rings of it are left.
-pub(super) fn until_free<T>(
-    deadline: Deadline,
-    mut bind: impl FnMut() -> Result<T, Error>,
-) -> Result<T, Error> {
-    let pause = rustix::time::Timespec {
-        tv_sec: 0,
-        tv_nsec: RETRY.subsec_nanos().into(),
-    };
-    loop {
-        match bind() {
-            Err(Error::QueueBusy { .. } | Error::RingsLeft) if !deadline.has_passed() => {
-                // A signal ends it early: the deadline decides.
-                let _ = nanosleep(&pause);
-            }
-            tried => return tried,
         }
     }
 }
@@ -327,7 +291,8 @@ impl<R: XdpRings, G> Socket<Bound<R, G>> {
             chunks: self.chunks,
             slot,
             queue,
-            rings: core::marker::PhantomData,
+            stays_busy: self.made.stays_busy,
+            rings: PhantomData,
         };
         (rings, joint)
     }
@@ -370,39 +335,6 @@ impl<R: XdpRings> Socket<Bound<R>> {
             chunks: self.chunks,
             made: self.made,
         }
-    }
-}
-
-/// What is left of a bound socket whose rings went elsewhere. It keeps the socket open.
-#[derive(Debug)]
-pub struct Joint<R: XdpRings> {
-    fd: OwnedFd,
-    chunks: Chunks<Memory>,
-    slot: Slot,
-    queue: Queue,
-    rings: core::marker::PhantomData<fn() -> R>,
-}
-
-impl<R: XdpRings> Joint<R> {
-    /// Closes the socket, now that its rings are back: unmaps them and closes every descriptor.
-    ///
-    /// The kernel lets go of the queue later. Reads `getsockopt(SO_NETNS_COOKIE)` first (Linux 5.14).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`] where that fails; the socket is closed all the same.
-    pub fn close(self, rings: R::Rings) -> Result<Closed, Error> {
-        let namespace = sys::namespace_cookie(self.fd.as_fd())
-            .map_err(Error::system(Operation::ReadNamespaceCookie));
-        drop(rings);
-        drop(self.fd);
-        Ok(Closed::new(self.chunks, self.slot, self.queue, namespace?))
-    }
-}
-
-impl<R: XdpRings> AsFd for Joint<R> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
     }
 }
 

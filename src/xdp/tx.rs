@@ -128,7 +128,7 @@ impl TxRing {
     /// [`Error::LinkDown`], [`Error::LinkGone`]. [`Error::System`]: ENOBUFS where the kernel has no memory.
     #[inline(always)]
     pub fn kick(&mut self) -> Result<Kicked, Error> {
-        match sys::kick_xdp(self.fd.as_fd()) {
+        match sys::send_ring(self.fd.as_fd()) {
             Ok(()) => Ok(Kicked::Done),
             Err(errno) => Kicked::of(errno),
         }

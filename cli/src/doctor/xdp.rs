@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use packet_ring::xdp::{Interface, Occupant, Xskmap};
+use packet_ring::xdp::{Interface, Xskmap};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::{Resource, getrlimit};
@@ -11,7 +11,7 @@ use rustix::thread::{CapabilitySet, capabilities};
 use super::{Version, features, finding};
 use crate::exit::setcap_line_of;
 use crate::interfaces;
-use crate::xdp::{CAPABILITIES, queues};
+use crate::xdp::{CAPABILITIES, program_on, queues};
 
 /// What needs which kernel.
 const FEATURES: [(Version, &str); 5] = [
@@ -42,12 +42,12 @@ pub(super) fn run(version: Option<Version>) {
     match Xskmap::create(1) {
         Ok(_) => finding(
             "",
-            "yes: this user may load XDP programs (capture --xdp, bridge --xdp)",
+            "yes: this user may load XDP programs (--xdp of capture, stats and bridge)",
         ),
         Err(error) if error.errno() == Some(Errno::PERM) => {
             finding(
                 "",
-                "no: XDP programs (capture --xdp, bridge --xdp) need CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON:",
+                "no: XDP programs (--xdp of capture, stats and bridge) need CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON:",
             );
             finding("", format_args!("    {}", setcap_line_of(CAPABILITIES)));
         }
@@ -65,16 +65,9 @@ pub(super) fn interface(interface: &interfaces::Interface) -> Option<String> {
         1 => "1 queue".to_owned(),
         queues => format!("{queues} queues"),
     };
-    Some(match Occupant::of(index).ok()? {
+    Some(match program_on(index).ok()? {
         None => format!("{queues}, no XDP program"),
-        Some(program) => {
-            let name = program.name().unwrap_or("without a name");
-            format!(
-                "{queues}, XDP program {} ({name}) in {} mode",
-                program.id(),
-                program.mode()
-            )
-        }
+        Some(program) => format!("{queues}, {program}"),
     })
 }
 

@@ -5,10 +5,11 @@ use core::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::ring::{Count, Seen};
+use super::tally::{Count, Seen};
+use super::xdp::Counted;
 use crate::interfaces::{Counters, Traffic};
 
-/// Kinds that the table shows; the others are one row.
+/// Kinds that the table shows, and queues; the others are one row.
 const ROWS: usize = 12;
 
 /// What was counted in one interval.
@@ -29,6 +30,9 @@ pub(super) struct Report {
     pub(super) sent: Traffic,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ring: Option<Seen>,
+    /// A queue each, where the ring is those of AF_XDP sockets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) xdp: Option<Vec<Counted>>,
     /// Up, running, loopback: in words.
     #[serde(skip)]
     pub(super) state: String,
@@ -68,7 +72,11 @@ impl fmt::Display for Report {
         let Some(ring) = &self.ring else {
             return Ok(());
         };
-        self.row(f, "seen by the ring", ring.count)?;
+        let name = match self.xdp {
+            None => "seen by the ring",
+            Some(_) => "taken by AF_XDP",
+        };
+        self.row(f, name, ring.count)?;
         write!(f, "{:>10}{:>10}", "", ring.all_drops)?;
         let (shown, others) = ring
             .protocols
@@ -82,8 +90,42 @@ impl fmt::Display for Report {
             let count = others.iter().map(|protocol| protocol.count).sum();
             self.row(f, "  others", count)?;
         }
-        Ok(())
+        self.xdp
+            .as_deref()
+            .map_or(Ok(()), |queues| counters(f, queues))
     }
+}
+
+/// A table of the kernel's counters since the beginning, as the sockets of queues have them.
+fn counters(f: &mut fmt::Formatter<'_>, queues: &[Counted]) -> fmt::Result {
+    let (shown, others) = queues.split_at_checked(ROWS).unwrap_or((queues, &[]));
+    let Some(first) = shown.first() else {
+        return Ok(());
+    };
+    write!(f, "\n{:10}", "")?;
+    for (name, _) in &first.so_far {
+        write!(f, "  {name}")?;
+    }
+    let row = |f: &mut fmt::Formatter<'_>, name: &str, queues: &[Counted]| {
+        write!(f, "\n{name:10}")?;
+        for (column, (name, _)) in first.so_far.iter().enumerate() {
+            let counts = queues.iter().filter_map(|queue| queue.so_far.get(column));
+            let sum: u64 = counts.map(|(_, count)| count).sum();
+            write!(f, "  {sum:>0$}", name.len())?;
+        }
+        Ok(())
+    };
+    for queue in shown {
+        row(
+            f,
+            &format!("queue {}", queue.queue),
+            core::slice::from_ref(queue),
+        )?;
+    }
+    if !others.is_empty() {
+        row(f, "others", others)?;
+    }
+    Ok(())
 }
 
 impl Report {

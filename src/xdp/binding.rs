@@ -1,0 +1,74 @@
+//! Binding a socket to a queue, and what makes the queue busy.
+
+use core::time::Duration;
+
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::io::Errno;
+use rustix::thread::nanosleep;
+
+use super::Queue;
+use crate::error::{Error, Operation};
+use crate::sys;
+use crate::wait::Deadline;
+
+/// How long [`until_free`] lets a queue alone that is busy.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// Whether the interface has a receive queue of this number, as far as it tells.
+///
+/// The kernel notes a bound socket at the receive and at the transmit queue of its number, of those that there are,
+/// and whoever binds after it is told by the receive queue alone, if there is one. A receive queue that is added
+/// later knows of no socket: then the number is free although one is bound.
+pub(super) fn receives(fd: BorrowedFd<'_>, queue: Queue) -> bool {
+    // Every interface has one.
+    if queue.index() == 0 {
+        return true;
+    }
+    // AF_XDP sockets answer no ioctl.
+    let Ok(socket) = sys::link::any_socket() else {
+        return false;
+    };
+    let cookie = sys::namespace_cookie(socket.as_fd());
+    let queues = sys::link::queues(socket.as_fd(), queue.interface().index());
+    cookie.is_ok()
+        && cookie == sys::namespace_cookie(fd)
+        && queues.is_ok_and(|(receive, _)| queue.index() < receive)
+}
+
+/// Binds a socket to a queue.
+pub(super) fn bind(fd: BorrowedFd<'_>, queue: Queue) -> Result<(), Error> {
+    let (interface, index) = (queue.interface().index(), queue.index());
+    sys::bind_xdp(fd, interface, index, queue.flags()).map_err(|errno| match errno {
+        Errno::BUSY => Error::QueueBusy {
+            interface,
+            queue: index,
+        },
+        errno => Error::System {
+            operation: Operation::BindQueue {
+                interface,
+                queue: index,
+            },
+            errno,
+        },
+    })
+}
+
+/// Tries again while the queue is busy, or rings of it are left.
+pub(super) fn until_free<T>(
+    deadline: Deadline,
+    mut bind: impl FnMut() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let pause = rustix::time::Timespec {
+        tv_sec: 0,
+        tv_nsec: RETRY.subsec_nanos().into(),
+    };
+    loop {
+        match bind() {
+            Err(Error::QueueBusy { .. } | Error::RingsLeft) if !deadline.has_passed() => {
+                // A signal ends it early: the deadline decides.
+                let _ = nanosleep(&pause);
+            }
+            tried => return tried,
+        }
+    }
+}
