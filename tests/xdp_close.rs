@@ -5,6 +5,7 @@ mod xdp_path;
 use core::mem::{forget, swap};
 use core::time::Duration;
 use std::os::fd::AsFd;
+use std::thread;
 
 use packet_ring::lifecycle::Bound;
 use packet_ring::xdp::{
@@ -195,6 +196,21 @@ fn a_sibling_is_waited_for() -> TestResult {
     Ok(())
 }
 
+fn a_reclaim_sleeps_until_another_thread_gives_its_ring_up() -> TestResult {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let (umem, mut pool) = Umem::new(GEOMETRY)?;
+    let socket = busy(queue(&pair.far)?, &umem, &mut pool)?.share();
+    let sibling = socket.sibling_rx(SLOTS)?;
+    let closed = socket.close()?;
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            thread::sleep(BRIEFLY);
+            drop(sibling);
+        });
+        comes_back(closed, &umem, &mut pool)
+    })
+}
+
 fn a_forgotten_ring_keeps_its_frames() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
     let (umem, mut pool) = Umem::new(GEOMETRY)?;
@@ -277,6 +293,7 @@ suite! {
     a_queue_stays_busy_while_a_ring_lives,
     rings_are_waited_for_wherever_they_were_moved,
     a_sibling_is_waited_for,
+    a_reclaim_sleeps_until_another_thread_gives_its_ring_up,
     a_forgotten_ring_keeps_its_frames,
     another_namespace_proves_nothing,
     an_interface_that_is_gone_has_let_go,

@@ -1,5 +1,4 @@
 //! Descriptors that no library call writes: the kernel refuses them, and the frames are none the worse for it.
-//! Words that no kernel writes: the library refuses them.
 
 mod xdp {
     pub(crate) mod forged;
@@ -7,18 +6,17 @@ mod xdp {
 }
 mod xdp_path;
 
-use core::sync::atomic::Ordering;
 use core::time::Duration;
 
+use packet_ring::Error;
 use packet_ring::ring::Descriptor;
-use packet_ring::xdp::{AttachMode, Pool, RxTxRings};
-use packet_ring::{Deadline, Error, OnSignal};
+use packet_ring::xdp::{Pool, RxTxRings};
 use packet_ring_lab::suite::TestResult;
 use packet_ring_lab::{Sees, Witness, frame, suite};
 use rustix::io::Errno;
-use xdp::forged::{ForgedRing, NEED_WAKEUP};
+use xdp::forged::ForgedRing;
 use xdp::rights::map;
-use xdp_path::{GEOMETRY, PATIENCE, Polling, Wired, assert_all_come_back, reap, send, variants};
+use xdp_path::{PATIENCE, Polling, Wired, assert_all_come_back, reap, send, variants};
 
 const QUIET: Duration = Duration::from_millis(200);
 
@@ -173,85 +171,8 @@ fn a_packet_whose_end_is_missing_goes_on_with_the_next() -> TestResult {
     Ok(())
 }
 
-/// How far beyond a ring of 64 slots a word may be.
-const TOO_FAR: [u32; 3] = [65, 1 << 31, u32::MAX];
-
-fn a_corrupt_receive_ring_is_told_and_hands_nothing_out() -> TestResult {
-    for ahead in TOO_FAR {
-        let Some(map) = map()? else {
-            return Ok(());
-        };
-        let wired = Wired::new(map, AttachMode::Native)?;
-        let (mut socket, umem, _pool) = wired.socket(GEOMETRY)?;
-        let RxTxRings { rx, .. } = socket.rings();
-        assert_eq!(rx.check_link(), Ok(()));
-        let forged = ForgedRing::of_rx(rx)?;
-        forged.producer().store(ahead, Ordering::Release);
-        drop(forged);
-        assert_eq!(rx.batch(64).count(), 0, "{ahead}");
-        assert_eq!(rx.check_link(), Err(Error::Corrupt), "{ahead}");
-        // It is told at once: nothing that came would wake the waiter.
-        for deadline in [Deadline::PASSED, Deadline::NEVER] {
-            let waited = rx.wait(deadline, OnSignal::Continue);
-            assert_eq!(waited, Err(Error::Corrupt), "{ahead}");
-            let waited = rx.spin_then_wait(PATIENCE, deadline, OnSignal::Continue);
-            assert_eq!(waited, Err(Error::Corrupt), "{ahead}");
-        }
-        assert!(!rx.is_ready());
-        assert_eq!((umem.census().held, umem.spurious()), (0, 0), "{ahead}");
-    }
-    Ok(())
-}
-
-fn a_corrupt_transmit_or_fill_ring_is_told_and_takes_nothing() -> TestResult {
-    for behind in TOO_FAR {
-        let Some(map) = map()? else {
-            return Ok(());
-        };
-        let wired = Wired::new(map, AttachMode::Native)?;
-        let (mut socket, umem, mut pool) = wired.socket(GEOMETRY)?;
-        let RxTxRings { rx, fill, tx, .. } = socket.rings();
-        for forged in [ForgedRing::of(tx)?, ForgedRing::of_fill(fill, rx)?] {
-            let forged_word = forged.producer().load(Ordering::Acquire);
-            let forged_word = forged_word.wrapping_sub(behind);
-            forged.consumer().store(forged_word, Ordering::Release);
-        }
-        assert_eq!((tx.room(), fill.room()), (0, 0), "{behind}");
-        assert_eq!((tx.batch(64).room(), fill.batch(64).room()), (0, 0));
-        assert_eq!(fill.stock(&mut pool, 64)?, 0, "{behind}");
-        let told = (tx.check_link(), fill.wake());
-        assert_eq!(told, (Err(Error::Corrupt), Err(Error::Corrupt)), "{behind}");
-        // The other rings are none the worse for it.
-        assert_eq!(rx.check_link(), Ok(()));
-        assert_eq!(umem.census().with_tx, 0);
-    }
-    Ok(())
-}
-
-fn a_copying_socket_needs_a_kick_whatever_the_ring_says() -> TestResult {
-    let Some(map) = map()? else {
-        return Ok(());
-    };
-    let wired = Wired::new(map, AttachMode::Native)?;
-    let (mut socket, _umem, mut pool) = wired.socket(GEOMETRY)?;
-    let RxTxRings { rx, fill, tx, .. } = socket.rings();
-    let forged = (ForgedRing::of(tx)?, ForgedRing::of_fill(fill, rx)?);
-    for flags in [NEED_WAKEUP, 0] {
-        forged.0.flags()?.store(flags, Ordering::Release);
-        forged.1.flags()?.store(flags, Ordering::Release);
-        assert!(tx.needs_wakeup());
-        assert_eq!(fill.needs_wakeup(), flags != 0);
-        send(tx, &mut pool, &packets(0, 8))?;
-    }
-    assert_eq!(wired.pair.far.counters()?.tx_packets, 16);
-    Ok(())
-}
-
 suite! {
     an_invalid_descriptor_is_counted_and_stops_no_other,
     a_packet_whose_end_is_missing_goes_on_with_the_next,
     a_frame_that_is_completed_again_and_again_is_taken_once,
-    a_corrupt_receive_ring_is_told_and_hands_nothing_out,
-    a_corrupt_transmit_or_fill_ring_is_told_and_takes_nothing,
-    a_copying_socket_needs_a_kick_whatever_the_ring_says,
 }

@@ -130,7 +130,44 @@ fn what_a_full_completion_ring_holds_up_is_sent_when_it_is_drained() -> TestResu
     Ok(())
 }
 
+fn a_forgotten_batch_loses_its_frames_and_no_more() -> TestResult {
+    for variant in variants() {
+        let Some(map) = map()? else {
+            return Ok(());
+        };
+        let wired = Wired::new(map, variant.mode)?;
+        let (mut socket, umem, mut pool) = wired.variant(variant)?;
+        let RxTxRings { rx, fill, .. } = socket.rings();
+        let packets: Vec<_> = (0..64).map(|number| frame::numbered(number, 60)).collect();
+        wired.injector.send_batch(&packets)?;
+        let deadline = Deadline::after(PATIENCE);
+        let mut forgotten = 0;
+        while forgotten < 64 {
+            assert!(!deadline.has_passed(), "{variant:?}");
+            let batch = rx.batch(64);
+            forgotten += batch.remaining();
+            core::mem::forget(batch);
+            std::thread::yield_now();
+        }
+        // The ring is full still: the next batch empties it, and none of the frames comes again.
+        assert!(rx.is_ready(), "{variant:?}");
+        assert_eq!(rx.wait(deadline, OnSignal::Continue)?, Wake::Ready);
+        assert_eq!(rx.batch(64).count(), 0, "{variant:?}");
+        assert!(!rx.is_ready(), "{variant:?}");
+        assert_eq!(umem.census().with_rx, 64);
+        assert_eq!(fill.stock(&mut pool, 64)?, 64);
+        wired.injector.send_batch(&packets)?;
+        let numbers = receive_numbers(rx, fill, &mut pool, 64)?;
+        assert_eq!(numbers, (0..64).collect::<Vec<_>>(), "{variant:?}");
+        assert_eq!(wired.pair.far.counters()?.rx_packets, 128);
+        assert_eq!(umem.spurious(), 0);
+        assert_all_come_back(socket, &mut pool)?;
+    }
+    Ok(())
+}
+
 suite! {
     packets_come_again_when_an_empty_fill_ring_is_stocked,
     what_a_full_completion_ring_holds_up_is_sent_when_it_is_drained,
+    a_forgotten_batch_loses_its_frames_and_no_more,
 }

@@ -69,6 +69,31 @@ fn what_lay_before_a_packet_is_no_request() -> TestResult {
     Ok(())
 }
 
+fn a_request_lies_before_the_packet_as_the_kernel_reads_it() -> TestResult {
+    // `struct xsk_tx_metadata`: flags, where the checksum begins and lies, when to send.
+    let lies_there = |request| -> Result<(u64, u16, u16, u64), Stopped> {
+        let (_umem, mut pool) = Umem::new(GEOMETRY)?;
+        let mut frame = pool.take().ok_or("no frame")?;
+        frame.write(&[0xff; 60])?;
+        frame.request(request)?;
+        let bytes = frame.before(24).ok_or("no room")?;
+        let short = |at: usize| Ok::<_, Stopped>(u16::from_ne_bytes(bytes[at..at + 2].try_into()?));
+        let word = |at: usize| Ok::<_, Stopped>(u64::from_ne_bytes(bytes[at..at + 8].try_into()?));
+        Ok((word(0)?, short(8)?, short(10)?, word(16)?))
+    };
+    let nothing = TxRequest::NONE;
+    assert_eq!(lies_there(nothing)?, (0, 0, 0, 0));
+    assert_eq!(lies_there(nothing.timestamp())?, (1, 0, 0, 0));
+    assert_eq!(lies_there(nothing.checksum(14, 40))?, (2, 14, 40, 0));
+    assert_eq!(
+        lies_there(nothing.launch_time(1 << 40))?,
+        (4, 0, 0, 1 << 40)
+    );
+    let all = nothing.timestamp().checksum(34, 6).launch_time(7);
+    assert_eq!(lies_there(all)?, (7, 34, 6, 7));
+    Ok(())
+}
+
 /// The packet waits in the queue of the interface below when its own has gone.
 fn a_frame_that_the_kernel_will_write_the_time_into_is_not_reclaimed() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
@@ -111,5 +136,6 @@ fn a_frame_that_the_kernel_will_write_the_time_into_is_not_reclaimed() -> TestRe
 suite! {
     a_checksum_beyond_the_packet_is_not_asked_for,
     what_lay_before_a_packet_is_no_request,
+    a_request_lies_before_the_packet_as_the_kernel_reads_it,
     a_frame_that_the_kernel_will_write_the_time_into_is_not_reclaimed,
 }

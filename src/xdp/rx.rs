@@ -68,6 +68,9 @@ impl RxRing {
     /// Takes up to `max` packets that have arrived; they count as read when the batch is dropped. No system
     /// call.
     ///
+    /// A batch after one that was not read to its end begins with what that one left, and may hold no more, though
+    /// others have arrived: they come with the next.
+    ///
     /// Of a socket that receives packets in several frames ([`Queue::multi_buffer`](super::Queue::multi_buffer)),
     /// `max` counts frames, and a batch holds whole packets: at least one, where one has arrived.
     #[inline(always)]

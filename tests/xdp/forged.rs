@@ -6,21 +6,26 @@
 //! test, which reads and writes them on the thread that hands frames over. Words are atomics on both sides, and
 //! the library believes none of them.
 
+#![allow(dead_code, reason = "each test file uses its own part")]
+
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
 
+use packet_ring::Deadline;
 use packet_ring::ring::Descriptor;
-use packet_ring::xdp::{FillRing, RxRing, TxRing};
+use packet_ring::xdp::{CompletionRing, FillRing, RxRing, TxRing};
 use packet_ring_lab::suite::Stopped;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use rustix::net::sockopt::xdp_mmap_offsets;
 use rustix::net::xdp::XdpRingOffset;
 
-/// `XDP_PGOFF_RX_RING`, `XDP_PGOFF_TX_RING` and `XDP_UMEM_PGOFF_FILL_RING`.
+/// `XDP_PGOFF_RX_RING`, `XDP_PGOFF_TX_RING`, `XDP_UMEM_PGOFF_FILL_RING` and `XDP_UMEM_PGOFF_COMPLETION_RING`.
 const RX_RING: u64 = 0;
 const TX_RING: u64 = 0x8000_0000;
 const FILL_RING: u64 = 0x1_0000_0000;
+const COMPLETION_RING: u64 = 0x1_8000_0000;
 
 /// The ring's word of flags: `XDP_RING_NEED_WAKEUP`.
 pub(crate) const NEED_WAKEUP: u32 = 1;
@@ -51,6 +56,12 @@ impl ForgedRing {
         let offsets = xdp_mmap_offsets(rx)?.fr;
         // Of 8 bytes, its slots take half of what others' do.
         Self::map(rx.as_fd(), FILL_RING, &offsets, ring.size().get() / 2)
+    }
+
+    /// The completion ring of the socket that has this transmit ring too.
+    pub(crate) fn of_completion(ring: &CompletionRing, tx: &TxRing) -> Result<Self, Stopped> {
+        let offsets = xdp_mmap_offsets(tx)?.cr;
+        Self::map(tx.as_fd(), COMPLETION_RING, &offsets, ring.size().get() / 2)
     }
 
     fn map(
@@ -103,6 +114,29 @@ impl ForgedRing {
         let word = unsafe { self.base.add(offset) }.cast::<u32>();
         // SAFETY: in the mapping, aligned, and only ever accessed atomically.
         unsafe { AtomicU32::from_ptr(word.as_ptr()) }
+    }
+
+    /// Waits until so many entries were put into the ring since it was made.
+    pub(crate) fn until_filled(&self, entries: u32) -> Result<(), Stopped> {
+        let deadline = Deadline::after(Duration::from_secs(10));
+        while self.producer().load(Ordering::Acquire) != entries {
+            if deadline.has_passed() {
+                return Err("they did not come".into());
+            }
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    /// Changes the address that was completed last but `back`, of a completion ring.
+    pub(crate) fn complete_instead(&self, back: u32, address: u64) {
+        let last = self.producer().load(Ordering::Acquire).wrapping_sub(1);
+        let slot = (last.wrapping_sub(back) & (2 * self.slots - 1)) as usize;
+        let offset = self.descriptors + slot * size_of::<u64>();
+        // SAFETY: in the mapping, one of the slots.
+        let slot = unsafe { self.base.add(offset) }.cast::<u64>();
+        // SAFETY: aligned, and completed: the kernel writes it again when it was taken.
+        unsafe { slot.write_volatile(address) };
     }
 
     /// Changes the descriptor that was handed over last but `back`.
