@@ -1,5 +1,5 @@
 //! AF_XDP by hand, over small pages: what a program that knows the kernel's interface writes, and what the
-//! library is held against. And what the benches of AF_XDP share.
+//! library is held against; and, in files of their own, what the benches of AF_XDP share beside it.
 //!
 //! # Safety
 //!
@@ -8,20 +8,23 @@
 //! 2. The slots between the words are ours: a plain loop trusts the kernel, and itself, for what it puts in.
 //! 3. Addresses in slots lie in the memory that was registered, which is never unmapped either.
 
-#![allow(dead_code, reason = "each bench uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each bench uses its own part")]
+
+mod cable;
+mod figures;
 
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use linux_raw_sys::xdp::{self as raw, xdp_desc, xdp_mmap_offsets, xdp_ring_offset, xdp_umem_reg};
-use packet_ring::xdp::{AttachMode, Attachment, Interface, Redirect, Xskmap};
-use packet_ring_lab::{Injector, Link, VethOptions, VethPair};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socket_with};
-use rustix::thread::{CpuSet, sched_setaffinity};
 use syscalls::{Sysno, syscall};
+
+pub(crate) use self::cable::{End, cable, injector};
+pub(crate) use self::figures::{Spread, counts, keeps, stay_on};
 
 /// Bytes of a chunk.
 pub(crate) const CHUNK: usize = 4096;
@@ -300,104 +303,4 @@ impl AsFd for ByHand {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
-}
-
-/// One end of a cable, whose packets go to the socket that the map has.
-pub(crate) struct End {
-    pub(crate) link: Link,
-    pub(crate) interface: Interface,
-    pub(crate) map: Xskmap,
-    _attachment: Attachment,
-}
-
-impl End {
-    fn of(link: &Link) -> Self {
-        let index = link.index().expect("the link is there");
-        let interface = Interface::by_index(index).expect("an index");
-        let map = Xskmap::create(1).expect("the right to load programs");
-        let program = Redirect::to(&map).load().expect("a program");
-        let attachment = program.attach(interface, AttachMode::Native);
-        Self {
-            link: link.clone(),
-            interface,
-            map,
-            _attachment: attachment.expect("veth takes programs"),
-        }
-    }
-
-    pub(crate) fn by_hand(&self, slots: u32, stocked: u32) -> ByHand {
-        let by_hand = ByHand::new(self.interface.index(), slots, stocked);
-        self.map.insert(0, &by_hand).expect("a bound socket");
-        by_hand
-    }
-}
-
-/// A cable with a program at each end.
-pub(crate) fn cable() -> [End; 2] {
-    let pair = VethPair::create(&VethOptions::default()).expect("a veth pair");
-    let ends = [End::of(&pair.near), End::of(&pair.far)];
-    // Attaching takes an interface down and up.
-    pair.wait_for_carrier().expect("a carrier");
-    ends
-}
-
-/// Who sends to the other end.
-pub(crate) fn injector(end: &End) -> Injector {
-    Injector::on(&end.link).expect("a packet socket")
-}
-
-/// Has the calling thread stay on a processor.
-pub(crate) fn stay_on(processor: usize) {
-    let mut set = CpuSet::new();
-    set.set(processor);
-    if sched_setaffinity(None, &set).is_err() {
-        eprintln!("there is no processor {processor} to stay on");
-    }
-}
-
-/// The median, the least and the greatest.
-pub(crate) struct Spread {
-    pub(crate) median: f64,
-    pub(crate) least: f64,
-    pub(crate) greatest: f64,
-}
-
-impl Spread {
-    pub(crate) fn of(figures: impl Iterator<Item = f64>) -> Self {
-        let mut sorted: Vec<f64> = figures.collect();
-        sorted.sort_by(f64::total_cmp);
-        Self {
-            median: sorted[sorted.len() / 2],
-            least: sorted[0],
-            greatest: sorted[sorted.len() - 1],
-        }
-    }
-}
-
-impl core::fmt::Display for Spread {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self {
-            median,
-            least,
-            greatest,
-        } = self;
-        write!(f, "{median:.3} ({least:.2} to {greatest:.2})")
-    }
-}
-
-/// Says whether a figure keeps its limit.
-pub(crate) fn keeps(what: &str, figure: f64, limit: f64) -> bool {
-    let kept = figure <= limit;
-    let says = if kept { "PASS" } else { "FAIL" };
-    println!("  {says}: {what}: {figure:.3}, at most {limit:.2}");
-    kept
-}
-
-/// Says whether the loop by hand is at most 3 % off itself: otherwise the machine was too busy for figures.
-pub(crate) fn counts(control: f64, limit: f64) -> bool {
-    let counts = (control - 1.0).abs() <= limit;
-    if !counts {
-        println!("  DOES NOT COUNT: by hand and by hand again: {control:.3}");
-    }
-    counts
 }
