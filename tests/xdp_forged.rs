@@ -12,7 +12,7 @@ use packet_ring::Error;
 use packet_ring::ring::Descriptor;
 use packet_ring::xdp::{Pool, RxTxRings};
 use packet_ring_lab::suite::TestResult;
-use packet_ring_lab::{Sees, Witness, frame, suite};
+use packet_ring_lab::{Sees, Witness, frame, kernel, suite};
 use rustix::io::Errno;
 use xdp::forged::ForgedRing;
 use xdp::rights::map;
@@ -74,7 +74,11 @@ fn an_invalid_descriptor_is_counted_and_stops_no_other() -> TestResult {
             }
             drop(batch);
             forged.change(1, |middle| spoil(middle, variant.chunk.into()));
-            let left = tx.flush()?;
+            let mut left = tx.flush()?;
+            if !kernel::is_since(6, 17) {
+                // The kick stopped at it, and the kernel did not tell how far it came.
+                left = tx.flush()?;
+            }
             assert_eq!(left, 0, "{flaw}, {variant:?}");
             invalid += 1;
             let statistics = tx.statistics()?;
@@ -127,10 +131,16 @@ fn a_frame_that_is_completed_again_and_again_is_taken_once() -> TestResult {
         assert_eq!(tx.outstanding(), 1, "{variant:?}");
         assert_eq!(wired.pair.far.counters()?.tx_packets, 0);
         let taken: Vec<_> = completion.batch(64).map(|frame| frame.number()).collect();
-        assert_eq!(taken, [number], "{variant:?}");
-        assert_eq!(umem.spurious(), KICKS - 1, "{variant:?}");
-        // It was dropped, and is nowhere else.
-        assert_eq!(pool.take_back(), 1);
+        if taken.is_empty() {
+            // An older kernel completes nothing that it does not send.
+            assert!(!kernel::is_since(6, 17), "{variant:?}");
+            assert_eq!((umem.spurious(), umem.census().with_tx), (0, 1));
+        } else {
+            assert_eq!(taken, [number], "{variant:?}");
+            assert_eq!(umem.spurious(), KICKS - 1, "{variant:?}");
+            // It was dropped, and is nowhere else.
+            assert_eq!(pool.take_back(), 1);
+        }
         assert_adds_up(&pool);
         assert_all_come_back(socket, &mut pool)?;
     }

@@ -12,6 +12,7 @@ use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Sees, Witness, frame, suite};
 use rustix::time::{DynamicClockId, clock_gettime_dynamic};
 use xdp::rights::map;
+use xdp_path::older::refuses_tx_metadata;
 use xdp_path::{PATIENCE, RINGS, Wired, assert_all_come_back, send, variants};
 
 /// Now, in nanoseconds of `CLOCK_TAI`.
@@ -37,6 +38,9 @@ fn a_frame_tells_when_it_was_sent_if_it_was_asked_to() -> TestResult {
         let Some(map) = map()? else {
             return Ok(());
         };
+        if refuses_tx_metadata()? {
+            return Ok(());
+        }
         let wired = Wired::new(map, variant.mode)?;
         let witness = Witness::on(&wired.pair.near, Sees::Incoming)?;
         let geometry = UmemGeometry::new(variant.chunk, 256)?.tx_metadata();
@@ -83,6 +87,9 @@ fn a_packet_behind_others_bytes_tells_when_it_was_sent() -> TestResult {
         let Some(map) = map()? else {
             return Ok(());
         };
+        if refuses_tx_metadata()? {
+            return Ok(());
+        }
         let wired = Wired::new(map, variant.mode)?;
         let witness = Witness::on(&wired.pair.near, Sees::Incoming)?;
         let geometry = if odd {
@@ -151,6 +158,9 @@ fn a_checksum_is_right_on_the_wire_if_it_was_asked_for() -> TestResult {
         let Some(map) = map()? else {
             return Ok(());
         };
+        if refuses_tx_metadata()? {
+            return Ok(());
+        }
         let wired = Wired::new(map, variant.mode)?;
         let witness = Witness::on(&wired.pair.near, Sees::Incoming)?;
         let geometry = UmemGeometry::new(variant.chunk, 256)?
@@ -201,6 +211,9 @@ fn nothing_is_asked_where_there_is_no_room_or_of_what_has_changed() -> TestResul
         let Some(map) = map()? else {
             return Ok(());
         };
+        if refuses_tx_metadata()? {
+            return Ok(());
+        }
         let wired = Wired::new(map, variant.mode)?;
         let (mut socket, _umem, mut pool) = wired.variant(variant)?;
         let mut frame = pool.take().ok_or("no frame")?;
@@ -260,6 +273,9 @@ fn no_request_stops_the_ring() -> TestResult {
         let Some(map) = map()? else {
             return Ok(());
         };
+        if refuses_tx_metadata()? {
+            return Ok(());
+        }
         let wired = Wired::new(map, variant.mode)?;
         let geometry = UmemGeometry::new(variant.chunk, 256)?
             .tx_metadata()

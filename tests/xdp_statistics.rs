@@ -6,11 +6,11 @@ mod xdp {
 mod xdp_path;
 
 use packet_ring::xdp::{
-    Kicked, MoreStatistics, RingSize, Rx, RxTx, RxTxRings, Statistics, Tx, UmemGeometry,
+    AttachMode, Kicked, MoreStatistics, RingSize, Rx, RxTx, RxTxRings, Statistics, Tx, UmemGeometry,
 };
 use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{VethOptions, frame, suite};
+use packet_ring_lab::{VethOptions, frame, kernel, suite};
 use xdp::rights::map;
 use xdp_path::{PATIENCE, SLOTS, Wired, assert_all_come_back, receive_numbers, send, variants};
 
@@ -48,7 +48,10 @@ fn a_packet_that_does_not_fit_one_frame_is_dropped_and_counted() -> TestResult {
         wired.injector.send(&frame::numbered(3, 60))?;
         let numbers = receive_numbers(rx, fill, &mut pool, 2)?;
         assert_eq!(numbers, [1, 3], "{variant:?}");
-        assert_eq!(rx.statistics()?.rx_dropped, 2, "{variant:?}");
+        // Before Linux 6.6 a packet in several pieces, as the driver has it, does not come as far as a socket.
+        let counted = variant.mode == AttachMode::Generic || kernel::is_since(6, 6);
+        let dropped = if counted { 2 } else { 0 };
+        assert_eq!(rx.statistics()?.rx_dropped, dropped, "{variant:?}");
         assert_eq!(wired.pair.far.counters()?.rx_packets, 4, "{variant:?}");
         assert_eq!(umem.spurious(), 0);
         assert_all_come_back(socket, &mut pool)?;

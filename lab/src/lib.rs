@@ -42,6 +42,7 @@ mod error;
 mod ethtool;
 pub mod frame;
 mod inject;
+pub mod kernel;
 mod limit;
 mod link;
 mod macvlan;

@@ -53,6 +53,38 @@ pub(super) fn bind(fd: BorrowedFd<'_>, queue: Queue) -> Result<(), Error> {
     })
 }
 
+/// What the kernel made of a bound socket, and can do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Granted {
+    pub(super) zero_copy: bool,
+    /// It knows of packets in several frames.
+    pub(super) fragments: bool,
+}
+
+/// What came of binding a socket to this queue.
+pub(super) fn granted(fd: BorrowedFd<'_>, queue: Queue) -> Result<Granted, Error> {
+    let zero_copy = sys::is_zero_copy(fd).map_err(Error::system(Operation::ReadXdpOptions))?;
+    let fragments = queue.is_multi_buffer() || knows_fragments(fd, queue)?;
+    Ok(Granted {
+        zero_copy,
+        fragments,
+    })
+}
+
+/// Whether the kernel knows of packets in several frames: a bound socket is busy for one that knows the flag, and the
+/// flag is invalid for another. Before Linux 6.6 a frame that says that its packet goes on is dropped, and the packet's
+/// last one is sent as if it were whole.
+fn knows_fragments(fd: BorrowedFd<'_>, queue: Queue) -> Result<bool, Error> {
+    match bind(fd, queue.multi_buffer()) {
+        Ok(()) | Err(Error::QueueBusy { .. }) => Ok(true),
+        Err(Error::System {
+            errno: Errno::INVAL,
+            ..
+        }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Tries again while the queue is busy, or rings of it are left.
 pub(super) fn until_free<T>(
     deadline: Deadline,

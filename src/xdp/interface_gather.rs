@@ -122,9 +122,10 @@ impl InterfaceGather {
         };
         // A number that is too large for the kernel's `unsigned long` is for the kernel to refuse.
         let nanoseconds = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-        let set = guard
-            .timeout
-            .set(nanoseconds)
+        // Beyond the kernel's `int`, which older kernels take for a negative number, and gather nothing.
+        let deferrals = i32::try_from(defer).map_err(|_| Errno::RANGE);
+        let set = deferrals
+            .and_then(|_| guard.timeout.set(nanoseconds))
             .and_then(|()| guard.defer.set(u64::from(defer)));
         match set {
             Ok(()) => Ok(guard),

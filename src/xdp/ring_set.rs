@@ -2,6 +2,7 @@
 
 use rustix::fd::BorrowedFd;
 
+use super::binding::Granted;
 use super::umem::Memory;
 use super::{CompletionRing, FillRing, Queue, RxRing, TxRing};
 use crate::chunks::{Chunks, Consumers, Slot};
@@ -119,7 +120,7 @@ pub struct BoundRings<T> {
     pub(super) rings: T,
     pub(super) slot: Slot,
     pub(super) queue: Queue,
-    pub(super) zero_copy: bool,
+    pub(super) granted: Granted,
 }
 
 impl Sealed for Rx {}

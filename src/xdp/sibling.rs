@@ -65,8 +65,9 @@ impl<R: XdpRings> Socket<Bound<R, Shared>> {
         };
         let mut tx = TxRing::map(making, size)?;
         tx.set_transfer(Transfer {
-            zero_copy: rings.zero_copy,
+            zero_copy: rings.granted.zero_copy,
             tells: rings.queue.tells_wakeup(),
+            fragments: rings.granted.fragments,
         });
         join(fd.as_fd(), rings.queue, bound)?;
         Ok(tx)

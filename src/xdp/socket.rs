@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::net::AddressFamily;
 use rustix::net::sockopt::socket_domain;
 
-use super::binding::{bind, receives, until_free};
+use super::binding::{Granted, bind, granted, receives, until_free};
 use super::ring_set::{BoundRings, KINDS, Making, MappedRings, XdpRings, make};
 use super::tx::Transfer;
 use super::umem::Memory;
@@ -182,7 +182,8 @@ impl<R: XdpRings> Socket<Mapped<R>> {
 
     /// Binds the socket to a queue: from now on packets arrive, and can be sent.
     ///
-    /// `bind`, and `getsockopt(XDP_OPTIONS)`; of another queue than 0 `ioctl(SIOCETHTOOL)` with `ETHTOOL_GCHANNELS`
+    /// `bind`, `getsockopt(XDP_OPTIONS)`, and without [`multi_buffer`](Queue::multi_buffer) a second `bind`, which the
+    /// kernel refuses and tells by it whether it knows of packets in several frames; of another queue than 0 `ioctl(SIOCETHTOOL)` with `ETHTOOL_GCHANNELS`
     /// before and after, for [`Closed::reclaim`](super::Closed::reclaim) to know.
     ///
     /// # Errors
@@ -192,7 +193,7 @@ impl<R: XdpRings> Socket<Mapped<R>> {
     /// where its driver cannot do without copies and [`Copies::Never`](super::Copies::Never) was asked for.
     pub fn bind(mut self, queue: Queue) -> Result<Socket<Bound<R>>, Failed<Self>> {
         match self.try_bind(queue) {
-            Ok(zero_copy) => Ok(self.bound(queue, zero_copy)),
+            Ok(granted) => Ok(self.bound(queue, granted)),
             Err(error) => Err(Failed::new(error, self)),
         }
     }
@@ -209,12 +210,12 @@ impl<R: XdpRings> Socket<Mapped<R>> {
         deadline: Deadline,
     ) -> Result<Socket<Bound<R>>, Failed<Self>> {
         match until_free(deadline, || self.try_bind(queue)) {
-            Ok(zero_copy) => Ok(self.bound(queue, zero_copy)),
+            Ok(granted) => Ok(self.bound(queue, granted)),
             Err(error) => Err(Failed::new(error, self)),
         }
     }
 
-    fn try_bind(&mut self, queue: Queue) -> Result<bool, Error> {
+    fn try_bind(&mut self, queue: Queue) -> Result<Granted, Error> {
         let fd = self.state.fd.as_fd();
         if self.made.bound != Some(queue) {
             let received = receives(fd, queue);
@@ -222,10 +223,10 @@ impl<R: XdpRings> Socket<Mapped<R>> {
             self.made.bound = Some(queue);
             self.made.stays_busy = received && receives(fd, queue);
         }
-        sys::is_zero_copy(fd).map_err(Error::system(Operation::ReadXdpOptions))
+        granted(fd, queue)
     }
 
-    fn bound(self, queue: Queue, zero_copy: bool) -> Socket<Bound<R>> {
+    fn bound(self, queue: Queue, granted: Granted) -> Socket<Bound<R>> {
         let Mapped { rings, fd } = self.state;
         let MappedRings { mut rings, slot } = rings;
         if let Some(rx) = R::rx(&mut rings) {
@@ -233,8 +234,9 @@ impl<R: XdpRings> Socket<Mapped<R>> {
         }
         if let Some(tx) = R::tx(&mut rings) {
             tx.set_transfer(Transfer {
-                zero_copy,
+                zero_copy: granted.zero_copy,
                 tells: queue.tells_wakeup(),
+                fragments: granted.fragments,
             });
         }
         Socket {
@@ -243,7 +245,7 @@ impl<R: XdpRings> Socket<Mapped<R>> {
                     rings,
                     slot,
                     queue,
-                    zero_copy,
+                    granted,
                 },
                 fd,
                 group: Alone::new(),
@@ -271,7 +273,7 @@ impl<R: XdpRings, G> Socket<Bound<R, G>> {
     #[doc(alias = "XDP_OPTIONS_ZEROCOPY")]
     #[must_use]
     pub fn is_zero_copy(&self) -> bool {
-        self.state.rings.zero_copy
+        self.state.rings.granted.zero_copy
     }
 
     /// The memory that packets lie in.

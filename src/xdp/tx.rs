@@ -37,6 +37,8 @@ pub(super) struct Transfer {
     pub(super) zero_copy: bool,
     /// The kernel says by a flag whether it has to be kicked.
     pub(super) tells: bool,
+    /// The kernel knows of packets in several frames.
+    pub(super) fragments: bool,
 }
 
 /// What a [`kick`](TxRing::kick) came to.
@@ -76,6 +78,7 @@ impl TxRing {
             transfer: Transfer {
                 zero_copy: false,
                 tells: false,
+                fragments: false,
             },
             budget: KERNELS_BUDGET,
         };
@@ -107,6 +110,7 @@ impl TxRing {
             batch: self.ring.side_mut().batch(max),
             chunks: &self.member.chunks,
             slot: self.member.slot,
+            fragments: self.transfer.fragments,
         }
     }
 
@@ -137,9 +141,9 @@ impl TxRing {
     /// Has the kernel send all that the ring holds: in copy mode kicks until it is empty or a kick takes
     /// nothing; in zero-copy mode kicks once, where it is [needed](Self::needs_wakeup).
     ///
-    /// Returns how many frames the kernel has not taken. In copy mode there are some where the completion ring
-    /// is full: take the completed frames out and flush again. A kick that meets an invalid descriptor stops
-    /// there, so frames may be left for the next kick.
+    /// Returns how many frames the kernel has not taken, [as far as it tells](Self::outstanding). In copy mode there
+    /// are some where the completion ring is full: take the completed frames out and flush again. A kick that meets
+    /// an invalid descriptor stops there, so frames may be left for the next kick.
     ///
     /// # Errors
     ///
@@ -150,14 +154,21 @@ impl TxRing {
             return self.start_driver();
         }
         let mut left = self.outstanding();
+        // What the kernel may have taken since it last told that it took something.
+        let mut untold = 0_u32;
         while left > 0 {
-            let _ = self.kick()?;
+            let kicked = self.kick()?;
             let now = self.outstanding();
-            // Nothing was taken: all that is left is invalid, or the completion ring is full.
-            if now >= left {
+            if now < left {
+                (left, untold) = (now, 0);
+                continue;
+            }
+            // Nothing was taken: all that is left is invalid, or the completion ring is full. Or the kernel is older
+            // than 6.17 and tells nothing before it has emptied the ring, but for EAGAIN where its budget ran out.
+            untold = untold.saturating_add(self.budget);
+            if kicked == Kicked::Done || untold >= left {
                 return Ok(now);
             }
-            left = now;
         }
         Ok(0)
     }
@@ -194,14 +205,15 @@ impl TxRing {
         self.budget
     }
 
-    /// How many frames the kernel has not taken out of the ring.
+    /// How many frames the kernel has not taken out of the ring, as far as it tells: before Linux 6.17 it tells in
+    /// copy mode that it has taken some when it has taken all.
     #[inline(always)]
     #[must_use]
     pub fn outstanding(&mut self) -> u32 {
         self.ring.side_mut().outstanding()
     }
 
-    /// How many slots are free.
+    /// How many slots are free, as far as the kernel [tells](Self::outstanding).
     #[must_use]
     pub fn room(&mut self) -> u32 {
         self.ring.side_mut().room()
@@ -229,6 +241,13 @@ impl TxRing {
         Statistics::read(self.fd.as_fd())
     }
 
+    /// Whether it takes packets that lie in several frames: that of a bound socket does, since Linux 6.6. An older
+    /// kernel would send the last frame alone.
+    #[must_use]
+    pub fn takes_fragments(&self) -> bool {
+        self.transfer.fragments
+    }
+
     /// The number of slots.
     #[must_use]
     pub fn size(&self) -> RingSize {
@@ -250,6 +269,7 @@ pub struct TxBatch<'r> {
     batch: ProducerBatch<'r, Descriptor>,
     chunks: &'r Chunks<Memory>,
     slot: Slot,
+    fragments: bool,
 }
 
 impl TxBatch<'_> {
@@ -279,11 +299,13 @@ impl TxBatch<'_> {
     /// # Errors
     ///
     /// The frames, all of them: where the batch has not as many slots, where one belongs to another UMEM, where
-    /// one has no bytes, or where there is none.
+    /// one has no bytes, or where there is none; where there are several, and the ring
+    /// [takes no such packets](TxRing::takes_fragments).
     #[inline]
     pub fn push_packet(&mut self, packet: Fragments) -> Result<(), Fragments> {
         let taken = packet.len() as u32 <= self.batch.room()
             && !packet.is_empty()
+            && (packet.len() == 1 || self.fragments)
             && packet
                 .iter()
                 .all(|frame| frame.is_of(self.chunks) && !frame.is_empty());

@@ -15,8 +15,10 @@ use core::time::Duration;
 use packet_ring::Deadline;
 use packet_ring::ring::Descriptor;
 use packet_ring::xdp::{CompletionRing, FillRing, RxRing, TxRing};
+use packet_ring_lab::kernel;
 use packet_ring_lab::suite::Stopped;
 use rustix::fd::{AsFd, BorrowedFd};
+use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use rustix::net::sockopt::xdp_mmap_offsets;
 use rustix::net::xdp::XdpRingOffset;
@@ -83,7 +85,12 @@ impl ForgedRing {
                 ring,
                 which,
             )
-        }?;
+        };
+        if base == Err(Errno::BUSY) && !kernel::is_since(6, 4) {
+            let needs = "a ring of a bound socket is mapped a second time, which needs Linux 6.4";
+            return Err(Stopped::Skipped(needs.into()));
+        }
+        let base = base?;
         Ok(Self {
             base: NonNull::new(base.cast()).ok_or("mapped at null")?,
             len,
