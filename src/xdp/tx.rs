@@ -129,7 +129,9 @@ impl TxRing {
     ///
     /// # Errors
     ///
-    /// [`Error::LinkDown`], [`Error::LinkGone`]. [`Error::System`]: ENOBUFS where the kernel has no memory.
+    /// [`Error::LinkDown`], [`Error::LinkGone`]. [`Error::System`]: ENOBUFS where the kernel has no memory, EINVAL
+    /// where it does not know what the next frame asks for and never gets past it: a
+    /// [launch time](super::TxRequest::launch_time) before Linux 6.15.
     #[inline(always)]
     pub fn kick(&mut self) -> Result<Kicked, Error> {
         match sys::send_ring(self.fd.as_fd()) {
