@@ -8,7 +8,7 @@ use packet_ring::packet::{
 };
 use packet_ring::{Error, Unsent};
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{Injector, Offload, OffloadState, frame, suite};
+use packet_ring_lab::{Injector, Offload, OffloadState, frame, kernel, suite};
 
 use data_path::{PROMPT, interface, receive_on, take};
 use sending::{HEADER, PATIENCE, QUIET, Transmitting, Wire, drain};
@@ -221,7 +221,15 @@ fn cut(network: Network, transport: Transport, kind: Segmentation) -> TestResult
     let header = VnetHeader::NONE
         .checksum(start as u16, transport.checksum as u16)
         .segments(kind, SIZE as u16, (start + transport.len) as u16);
-    send(&mut socket, &bytes, header)?;
+    let sent = send(&mut socket, &bytes, header);
+    if kind == Segmentation::Udp && !kernel::is_since(6, 2) {
+        let frame = 0;
+        let why = Unsent::Malformed;
+        assert_eq!(sent, Err(Error::Unsent { frame, why }));
+        println!("BEFORE LINUX 6.2: that UDP is not cut was tested, and no more");
+        return Ok(());
+    }
+    sent?;
     let seen = wire.witness.receive_until_quiet(QUIET)?;
     let mut came = Vec::new();
     for segment in &seen {

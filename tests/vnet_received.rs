@@ -7,7 +7,7 @@ use packet_ring::packet::{
 };
 use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::TestResult;
-use packet_ring_lab::{VethOptions, VethPair, frame, suite};
+use packet_ring_lab::{VethOptions, VethPair, frame, kernel, suite};
 
 const RECEIVE: Rx = Rx::new(Geometry::new_assert(1 << 18, 4));
 const SEND: Tx = Tx::new(FrameGeometry::new_assert(8192, 1 << 16, 4)).vnet_headers();
@@ -29,8 +29,13 @@ fn what_is_sent_unfinished_arrives_with_what_it_needs() -> TestResult {
         Deadline::after(Duration::from_secs(5)),
     );
     let whole = CHECKSUM.segments(Segmentation::Udp, 1400, 42);
-    let sent = [(60, VnetHeader::NONE), (61, CHECKSUM), (4000, whole)];
-    for (number, (len, header)) in (0..).zip(sent) {
+    let mut sent = vec![(60, VnetHeader::NONE), (61, CHECKSUM), (4000, whole)];
+    if !kernel::is_since(6, 2) {
+        // The kernel does not know of UDP that is to be cut.
+        sent.pop();
+        println!("BEFORE LINUX 6.2: what is cut was not sent");
+    }
+    for (number, &(len, header)) in (0..).zip(&sent) {
         let mut frame = transmitter.reserve().ok_or("no frame")?;
         frame.data_mut()[..len].copy_from_slice(&frame::numbered_udp(number, len));
         frame.set_vnet_header(header);
@@ -50,11 +55,12 @@ fn what_is_sent_unfinished_arrives_with_what_it_needs() -> TestResult {
     }
     assert_eq!(came[0], (60, Some(VnetHeader::NONE)));
     assert_eq!(came[1], (61, Some(CHECKSUM)));
-    let (len, header) = came[2];
-    let header = header.ok_or("no header")?;
-    // How many bytes lie together the kernel says by itself.
-    assert_eq!((len, header.copied(42)), (4000, whole));
-    assert!(header.is_segmented() && header.needs_checksum());
+    if let Some(&(len, header)) = came.get(2) {
+        let header = header.ok_or("no header")?;
+        // How many bytes lie together the kernel says by itself.
+        assert_eq!((len, header.copied(42)), (4000, whole));
+        assert!(header.is_segmented() && header.needs_checksum());
+    }
     assert!(!CHECKSUM.is_segmented() && !VnetHeader::NONE.needs_checksum());
     Ok(())
 }

@@ -4,7 +4,9 @@ use core::net::Ipv4Addr;
 use std::sync::Arc;
 
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage, LinkXdp};
+use netlink_packet_route::link::{
+    LinkAttribute, LinkFlags, LinkMessage, LinkXdp, State as Operational,
+};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 
@@ -41,6 +43,9 @@ pub struct LinkFacts {
     pub index: u32,
     /// `IFF_*` of `linux/if.h`.
     pub flags: u32,
+    /// Whether the kernel has seen the carrier and acted on it (`IF_OPER_UP`): it passes frames from then on.
+    /// [`is_running`](Self::is_running) is before that of an interface that is new. Not said of every kind.
+    pub is_operating: bool,
     /// The largest payload of a frame, in bytes, without the Ethernet header.
     pub mtu: u32,
     /// The hardware address.
@@ -293,6 +298,7 @@ fn facts_of(answer: &LinkMessage) -> LinkFacts {
     let mut facts = LinkFacts {
         index: answer.header.index,
         flags: answer.header.flags.bits(),
+        is_operating: false,
         mtu: 0,
         address: [0; 6],
         promiscuity: 0,
@@ -306,6 +312,7 @@ fn facts_of(answer: &LinkMessage) -> LinkFacts {
     for attribute in &answer.attributes {
         match attribute {
             LinkAttribute::Mtu(mtu) => facts.mtu = *mtu,
+            LinkAttribute::OperState(state) => facts.is_operating = *state == Operational::Up,
             LinkAttribute::Address(bytes) => {
                 facts.address = bytes.as_slice().try_into().unwrap_or_default()
             }

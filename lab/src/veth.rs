@@ -101,7 +101,7 @@ impl VethPair {
     /// Waits until both ends pass frames. Before that, the kernel throws away what is sent.
     pub fn wait_for_carrier(&self) -> Result<(), LabError> {
         let deadline = Instant::now() + CARRIER_DEADLINE;
-        while !(self.near.facts()?.is_running() && self.far.facts()?.is_running()) {
+        while !(self.near.facts()?.is_operating && self.far.facts()?.is_operating) {
             if Instant::now() > deadline {
                 return Err(LabError::NoCarrier(self.near.name().to_owned()));
             }

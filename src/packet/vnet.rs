@@ -30,7 +30,8 @@ pub enum Segmentation {
     TcpIpv4,
     /// TCP over IPv6: `VIRTIO_NET_HDR_GSO_TCPV6`.
     TcpIpv6,
-    /// UDP datagrams: `VIRTIO_NET_HDR_GSO_UDP_L4`, Linux 6.2.
+    /// UDP datagrams: `VIRTIO_NET_HDR_GSO_UDP_L4`, Linux 6.2. To an older kernel such a packet is
+    /// [`Unsent::Malformed`](crate::Unsent).
     Udp,
 }
 

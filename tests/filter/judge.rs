@@ -55,18 +55,6 @@ impl Judge {
             .map_err(|errno| Errno::from_raw_os_error(errno.into_raw()))
     }
 
-    /// Whether there is room for long programs: as much as is allowed since Linux 6.8 where nobody sets another
-    /// `net.core.optmem_max`. Without, the kernel answers ENOMEM to what it would take.
-    pub(crate) fn has_room() -> bool {
-        let allowed = std::fs::read_to_string("/proc/sys/net/core/optmem_max");
-        let allowed: u32 = allowed
-            .expect("a file of every kernel")
-            .trim()
-            .parse()
-            .expect("a number");
-        allowed >= 131_072
-    }
-
     /// Whether the kernel's check takes the program.
     pub(crate) fn accepts(&self, program: &[Instruction]) -> bool {
         match self.attach(program) {
