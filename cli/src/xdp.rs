@@ -238,6 +238,22 @@ fn come_back(before: &Interface) {
     }
 }
 
+/// Tries to map a socket until there is memory that may be locked: what programs that have just ended had locked, the
+/// kernel lets go of a little later.
+pub(crate) fn mapped<S>(mut map: impl FnMut() -> Result<S, Error>) -> Result<S, Error> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    let deadline = released();
+    loop {
+        match map() {
+            Err(Error::System {
+                operation: Operation::RegisterUmem { .. },
+                errno: Errno::NOBUFS,
+            }) if !deadline.has_passed() => thread::sleep(PAUSE),
+            tried => return tried,
+        }
+    }
+}
+
 /// Until when to try to bind to a queue.
 pub(crate) fn released() -> Deadline {
     Deadline::after(RELEASE)

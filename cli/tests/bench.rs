@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{Directory, run};
+use std::process::Command;
+
+use common::{Capture, Directory, run, tool};
 use packet_ring::xdp::Xskmap;
 use packet_ring_lab::is_root_of_the_host;
 use packet_ring_lab::suite::TestResult;
@@ -70,7 +72,21 @@ fn json_holds_every_run() -> TestResult {
     Ok(())
 }
 
+/// Root may lock what it likes; for others each run has room only when the one before has let go.
+fn what_a_run_had_locked_the_next_waits_for() -> TestResult {
+    let mut limited = Command::new("prlimit");
+    limited.arg("--memlock=4718592").arg(tool().get_program());
+    let ended =
+        Capture::spawn(limited.args(["bench", "--runs", "10", "-c", "1000", "--json"])).end();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    let report: Value = serde_json::from_str(&ended.stdout)?;
+    let runs = report["measurements"][0]["af_xdp"].as_array();
+    assert_eq!(runs.map(Vec::len), Some(10));
+    Ok(())
+}
+
 packet_ring_lab::suite![
     both_ways_stand_in_the_table_and_in_the_plot,
-    json_holds_every_run,
+    json_holds_every_run;
+    alone: what_a_run_had_locked_the_next_waits_for,
 ];

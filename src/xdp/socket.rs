@@ -119,7 +119,8 @@ impl<R: XdpRings> Socket<Configured<R>> {
     /// # Errors
     ///
     /// Gives the socket back, with [`Error::System`]: ENOBUFS where RLIMIT_MEMLOCK does not allow the memory once
-    /// more; ENOMEM. [`Error::TooManySockets`] where 84 sockets use the memory, or were dropped without
+    /// more, to which counts for some milliseconds what sockets that were just closed had: try again; ENOMEM.
+    /// [`Error::TooManySockets`] where 84 sockets use the memory, or were dropped without
     /// [`close`](Socket::close).
     #[doc(alias = "XDP_UMEM_REG")]
     pub fn map(mut self) -> Result<Socket<Mapped<R>>, Failed<Self>> {

@@ -17,7 +17,7 @@ use crate::exit::Failure;
 use crate::interfaces;
 use crate::replay::{Outlet, Queued, Sending};
 use crate::send::Flushed;
-use crate::xdp::slots;
+use crate::xdp::{mapped, slots};
 
 /// Bytes of a frame.
 const FRAME: usize = 64;
@@ -106,7 +106,8 @@ impl Receiving {
         let attachment = program.attach(far, AttachMode::Either)?;
         let (umem, mut pool) = Umem::new(GEOMETRY)?;
         let slots = slots(GEOMETRY.count());
-        let mut socket = Socket::configure(Rx::new(slots), &umem)?.map()?;
+        let configure = || Socket::configure(Rx::new(slots), &umem);
+        let mut socket = mapped(|| Ok(configure()?.map()?))?;
         let _all = socket.rings().fill.stock(&mut pool, slots.get())?;
         let socket = socket.bind(Queue::new(far, 0))?;
         map.insert(0, &socket)?;

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use super::{FRAME, Numbers, SILENCE};
 use crate::exit::{Failure, say, setcap_line_of};
-use crate::xdp::{CAPABILITIES, counters, slots};
+use crate::xdp::{CAPABILITIES, counters, mapped, slots};
 
 /// 32 MiB in chunks of the smallest size.
 const GEOMETRY: UmemGeometry = UmemGeometry::new_assert(2048, 16_384);
@@ -82,7 +82,8 @@ fn open(far: Interface) -> Result<(Socket<Bound<Rx>>, Pool, Attachment), Error> 
     let attachment = Redirect::to(&map).load()?.attach(far, AttachMode::Either)?;
     let (umem, mut pool) = Umem::new(GEOMETRY)?;
     let slots = slots(GEOMETRY.count());
-    let mut socket = Socket::configure(Rx::new(slots), &umem)?.map()?;
+    let configure = || Socket::configure(Rx::new(slots), &umem);
+    let mut socket = mapped(|| Ok(configure()?.map()?))?;
     let _all = socket.rings().fill.stock(&mut pool, slots.get())?;
     let socket = socket.bind(Queue::new(far, 0))?;
     map.insert(0, &socket)?;

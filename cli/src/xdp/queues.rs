@@ -10,7 +10,7 @@ use packet_ring::{Error, Operation, Wake};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::{CHUNK, Path, any_socket, dropped, failure, released, slots};
+use super::{CHUNK, Path, any_socket, dropped, failure, mapped, released, slots};
 use crate::exit::Failure;
 use crate::frame::Way;
 
@@ -30,7 +30,8 @@ impl Receiving {
     fn open(path: &Path, queue: u32, geometry: UmemGeometry) -> Result<Self, Error> {
         let (umem, mut pool) = Umem::new(geometry)?;
         let slots = slots(geometry.count());
-        let mut socket = Socket::configure(Rx::new(slots), &umem)?.map()?;
+        let configure = || Socket::configure(Rx::new(slots), &umem);
+        let mut socket = mapped(|| Ok(configure()?.map()?))?;
         let _all = socket.rings().fill.stock(&mut pool, slots.get())?;
         let socket = socket.bind_until(path.queue(queue), released())?;
         Ok(Self {
