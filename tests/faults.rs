@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 
 use packet_ring_lab::suite::{self, Company, Stopped, Test, TestResult, skip};
-use packet_ring_lab::{Injector, Link, VethOptions, VethPair, frame};
+use packet_ring_lab::{Injector, Link, VethOptions, VethPair, frame, kernel};
 
 use faulted::{BEGIN, END, inside};
 
@@ -182,12 +182,15 @@ fn down_link() -> Result<Link, Stopped> {
 }
 
 fn every_failed_call_leaves_a_usable_socket() -> TestResult {
-    const LEFT: &str = "received Some(7) of 500\nleft 0 rings, 0 descriptors\n";
+    // Before Linux 6.2 a group that ignores what goes out shows it all the same.
+    let times = if kernel::is_since(6, 2) { 1 } else { 2 };
+    let received = "received Some(7) of 500\n".repeat(times);
+    let left = format!("{received}left 0 rings, 0 descriptors\n");
     let down = down_link()?;
     let Some(clean) = run(&down, None)? else {
         return skip("strace is not installed");
     };
-    assert_eq!(clean.printed, format!("{BEGIN}\n{END}\n{LEFT}"));
+    assert_eq!(clean.printed, format!("{BEGIN}\n{END}\n{left}"));
     let at = |mark: &str| {
         let mut calls = clean.calls.iter();
         calls
@@ -221,7 +224,7 @@ fn every_failed_call_leaves_a_usable_socket() -> TestResult {
             refused[0].ends_with(&format!("errno {}", INJECTED.1)),
             "{call}: {refused:?}"
         );
-        assert!(run.printed.ends_with(LEFT), "{call}: {}", run.printed);
+        assert!(run.printed.ends_with(&left), "{call}: {}", run.printed);
         met.insert(operation);
     }
     // All of `Operation`, both sizes of a mapping, and what stands for `Operation::Kick`.
