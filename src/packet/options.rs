@@ -44,8 +44,9 @@ impl<R: PacketRings> Socket<Configured<R>> {
     /// Frames that were sent come back with the stamp that was asked for, or with none
     /// ([`Completion::timestamp`](super::Completion)). Software's they have where they stay on this machine, as on
     /// a veth or the loopback: the kernel stamps them as they enter again, and on their way to another machine it
-    /// does not. Some kernels never do, as Linux 6.12. The interface is asked to stamp them; the kernel then also keeps a copy of each stamped frame for
-    /// `recvmsg`, in the room of `SO_RCVBUF`, which [`Receiver::wait`](super::Receiver::wait) throws away.
+    /// does not. Some kernels never do, as Linux 6.12. The interface is asked to stamp them; the kernel then also keeps
+    /// a copy of each stamped frame for `recvmsg`, in the room of `SO_RCVBUF`, which
+    /// [`Receiver::wait`](super::Receiver::wait) throws away.
     ///
     /// Received packets without the stamp that was asked for have one of those before it in this list.
     /// `setsockopt(PACKET_TIMESTAMP)` (Linux 2.6.36) and `setsockopt(SO_TIMESTAMPING)`.

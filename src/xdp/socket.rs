@@ -184,8 +184,9 @@ impl<R: XdpRings> Socket<Mapped<R>> {
     /// Binds the socket to a queue: from now on packets arrive, and can be sent.
     ///
     /// `bind`, `getsockopt(XDP_OPTIONS)`, and without [`multi_buffer`](Queue::multi_buffer) a second `bind`, which the
-    /// kernel refuses and tells by it whether it knows of packets in several frames; of another queue than 0 `ioctl(SIOCETHTOOL)` with `ETHTOOL_GCHANNELS`
-    /// before and after, for [`Closed::reclaim`](super::Closed::reclaim) to know.
+    /// kernel refuses and tells by it whether it knows of packets in several frames; of another queue than 0
+    /// `ioctl(SIOCETHTOOL)` with `ETHTOOL_GCHANNELS` before and after, for
+    /// [`Closed::reclaim`](super::Closed::reclaim) to know.
     ///
     /// # Errors
     ///
