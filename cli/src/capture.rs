@@ -75,13 +75,27 @@ fn capture(plan: &Plan, args: &args::Capture) -> Result<(), Failure> {
                 .map_err(failed)?,
         )
     };
-    listening(plan);
     let gather = gather(&plan.target, &geometry);
+    let session = alone(plan, args, gather, signals, sink);
+    let (counts, outcome) = session.run(&mut socket.receiver());
+    counts.print();
+    outcome
+}
+
+/// The session of a capture that has one; it listens from here on.
+fn alone<'p>(
+    plan: &'p Plan,
+    args: &args::Capture,
+    gather: Duration,
+    signals: Signals,
+    sink: Sink,
+) -> Session<'p> {
+    listening(plan);
     let progress = match &plan.target {
         Target::File(..) if !args.quiet => Progress::on_terminal(),
         _ => Progress::hidden(),
     };
-    let (counts, outcome) = Session::new(
+    Session::new(
         plan,
         Worker::Alone,
         args.packet_buffered,
@@ -90,9 +104,6 @@ fn capture(plan: &Plan, args: &args::Capture) -> Result<(), Failure> {
         sink,
         progress,
     )
-    .run(&mut socket.receiver());
-    counts.print();
-    outcome
 }
 
 /// From here on no packet is missed.

@@ -5,15 +5,14 @@ use core::time::Duration;
 
 use packet_ring::{Error, Wake};
 
-use super::counts::{Counted, Worker};
+use super::counts::Counted;
 use super::session::{Broken, END, ON, Session, Source, Turn};
 use super::sink::Sink;
-use super::{listening, now};
+use super::{alone, now};
 use crate::args;
 use crate::exit::Failure;
 use crate::frame::Frame;
 use crate::plan::{Plan, Target};
-use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::xdp::{self, CHUNK, Mode, Path, Queues, failure};
 
@@ -44,27 +43,14 @@ pub(super) fn capture(
         queues,
         taken: 0,
     };
-    listening(plan);
     let gather = match &plan.target {
         Target::File(path, _) if path.as_os_str() != "-" => {
             Duration::from_nanos(u64::from(xdp::slots(chunks).get()) / 4 * SMALLEST)
         }
         _ => Duration::ZERO,
     };
-    let progress = match &plan.target {
-        Target::File(..) if !args.quiet => Progress::on_terminal(),
-        _ => Progress::hidden(),
-    };
-    let (counts, outcome) = Session::new(
-        plan,
-        Worker::Alone,
-        args.packet_buffered,
-        gather,
-        signals,
-        sink,
-        progress,
-    )
-    .run(&mut source);
+    let session = alone(plan, args, gather, signals, sink);
+    let (counts, outcome) = session.run(&mut source);
     source.tell_counters();
     counts.print();
     outcome
