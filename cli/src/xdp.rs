@@ -2,7 +2,7 @@
 
 mod queues;
 
-pub(crate) use queues::Queues;
+pub(crate) use queues::{Queues, receive_at};
 
 use core::time::Duration;
 use std::thread;

@@ -5,9 +5,7 @@ use std::time::Instant;
 
 use packet_ring::lifecycle::Bound;
 use packet_ring::packet::{self, FrameGeometry, Geometry, RxV2};
-use packet_ring::xdp::{
-    AttachMode, Attachment, Pool, Queue, Redirect, Rx, Socket, Umem, UmemGeometry, Xskmap,
-};
+use packet_ring::xdp::{Attachment, Pool, Rx, Socket, UmemGeometry};
 use packet_ring::{Deadline, Error, OnSignal, Wake};
 use packet_ring_lab::procfs::thread_cpu_time;
 use packet_ring_lab::{Injector, VethOptions, VethPair, frame};
@@ -17,7 +15,7 @@ use crate::exit::Failure;
 use crate::interfaces;
 use crate::replay::{Outlet, Queued, Sending};
 use crate::send::Flushed;
-use crate::xdp::{mapped, slots};
+use crate::xdp::receive_at;
 
 /// Bytes of a frame.
 const FRAME: usize = 64;
@@ -101,16 +99,7 @@ impl Receiving {
     fn open(pair: &VethPair) -> Result<Self, Error> {
         const GEOMETRY: UmemGeometry = UmemGeometry::new_assert(2048, 2 * FILLED as u32);
         let far = packet_ring::xdp::Interface::by_name(pair.far.name())?;
-        let map = Xskmap::create(1)?;
-        let program = Redirect::to(&map).load()?;
-        let attachment = program.attach(far, AttachMode::Either)?;
-        let (umem, mut pool) = Umem::new(GEOMETRY)?;
-        let slots = slots(GEOMETRY.count());
-        let configure = || Socket::configure(Rx::new(slots), &umem);
-        let mut socket = mapped(|| Ok(configure()?.map()?))?;
-        let _all = socket.rings().fill.stock(&mut pool, slots.get())?;
-        let socket = socket.bind(Queue::new(far, 0))?;
-        map.insert(0, &socket)?;
+        let (socket, pool, attachment) = receive_at(far, GEOMETRY)?;
         Ok(Self {
             socket,
             pool,

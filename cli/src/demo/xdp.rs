@@ -6,17 +6,14 @@ use std::thread;
 use std::time::Instant;
 
 use packet_ring::lifecycle::Bound;
-use packet_ring::xdp::{
-    AttachMode, Attachment, Interface, Pool, Queue, Redirect, Rx, RxRings, Socket, Umem,
-    UmemGeometry, Xskmap,
-};
+use packet_ring::xdp::{Interface, Pool, Rx, RxRings, Socket, UmemGeometry};
 use packet_ring::{Deadline, Error, OnSignal, Wake};
 use packet_ring_lab::{Injector, VethPair, frame};
 use rustix::io::Errno;
 
 use super::{FRAME, Numbers, SILENCE};
 use crate::exit::{Failure, say, setcap_line_of};
-use crate::xdp::{CAPABILITIES, counters, mapped, slots};
+use crate::xdp::{CAPABILITIES, counters, receive_at};
 
 /// 32 MiB in chunks of the smallest size.
 const GEOMETRY: UmemGeometry = UmemGeometry::new_assert(2048, 16_384);
@@ -26,7 +23,7 @@ const AHEAD: u64 = 8192;
 /// Sends and receives the frames, and says what came; fails if one is lost.
 pub(super) fn run(pair: &VethPair, count: u64, beside: Option<f64>) -> Result<(), Failure> {
     let far = Interface::by_name(pair.far.name()).map_err(Failure::runtime)?;
-    let (mut socket, mut pool, attachment) = match open(far) {
+    let (mut socket, mut pool, attachment) = match receive_at(far, GEOMETRY) {
         Ok(opened) => opened,
         Err(error) if matches!(error.errno(), Some(Errno::PERM | Errno::ACCESS)) => {
             say(format_args!("AF_XDP             not shown: {error}"));
@@ -75,19 +72,6 @@ pub(super) fn run(pair: &VethPair, count: u64, beside: Option<f64>) -> Result<()
         "every one of {count} frames arrived by AF_XDP, too"
     ));
     Ok(())
-}
-
-fn open(far: Interface) -> Result<(Socket<Bound<Rx>>, Pool, Attachment), Error> {
-    let map = Xskmap::create(1)?;
-    let attachment = Redirect::to(&map).load()?.attach(far, AttachMode::Either)?;
-    let (umem, mut pool) = Umem::new(GEOMETRY)?;
-    let slots = slots(GEOMETRY.count());
-    let configure = || Socket::configure(Rx::new(slots), &umem);
-    let mut socket = mapped(|| Ok(configure()?.map()?))?;
-    let _all = socket.rings().fill.stock(&mut pool, slots.get())?;
-    let socket = socket.bind(Queue::new(far, 0))?;
-    map.insert(0, &socket)?;
-    Ok((socket, pool, attachment))
 }
 
 /// Never further ahead than the memory holds.

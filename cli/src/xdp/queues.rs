@@ -5,7 +5,10 @@ use core::time::Duration;
 use std::thread;
 
 use packet_ring::lifecycle::Bound;
-use packet_ring::xdp::{Fragments, Pool, Rx, RxRings, Socket, Statistics, Umem, UmemGeometry};
+use packet_ring::xdp::{
+    AttachMode, Attachment, Fragments, Interface, Pool, Queue, Redirect, Rx, RxRings, Socket,
+    Statistics, Umem, UmemGeometry, Xskmap,
+};
 use packet_ring::{Error, Operation, Wake};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -26,14 +29,32 @@ struct Receiving {
     pool: Pool,
 }
 
+/// A socket on a queue, with a memory of its own, of which its fill ring holds as much as it has slots.
+fn stocked(queue: Queue, geometry: UmemGeometry) -> Result<(Socket<Bound<Rx>>, Pool), Error> {
+    let (umem, mut pool) = Umem::new(geometry)?;
+    let slots = slots(geometry.count());
+    let configure = || Socket::configure(Rx::new(slots), &umem);
+    let mut socket = mapped(|| Ok(configure()?.map()?))?;
+    let _all = socket.rings().fill.stock(&mut pool, slots.get())?;
+    Ok((socket.bind_until(queue, released())?, pool))
+}
+
+/// A socket that receives what arrives at an interface of one queue, and the program that brings it the packets.
+pub(crate) fn receive_at(
+    interface: Interface,
+    geometry: UmemGeometry,
+) -> Result<(Socket<Bound<Rx>>, Pool, Attachment), Error> {
+    let map = Xskmap::create(1)?;
+    let program = Redirect::to(&map).load()?;
+    let attachment = program.attach(interface, AttachMode::Either)?;
+    let (socket, pool) = stocked(Queue::new(interface, 0), geometry)?;
+    map.insert(0, &socket)?;
+    Ok((socket, pool, attachment))
+}
+
 impl Receiving {
     fn open(path: &Path, queue: u32, geometry: UmemGeometry) -> Result<Self, Error> {
-        let (umem, mut pool) = Umem::new(geometry)?;
-        let slots = slots(geometry.count());
-        let configure = || Socket::configure(Rx::new(slots), &umem);
-        let mut socket = mapped(|| Ok(configure()?.map()?))?;
-        let _all = socket.rings().fill.stock(&mut pool, slots.get())?;
-        let socket = socket.bind_until(path.queue(queue), released())?;
+        let (socket, pool) = stocked(path.queue(queue), geometry)?;
         Ok(Self {
             queue,
             socket,
