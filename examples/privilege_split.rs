@@ -6,8 +6,8 @@
 //! of it no right, but RLIMIT_MEMLOCK, which often is 8 MiB: each registration of the memory counts.
 //!
 //! ```sh
-//! cargo build --example privilege_split
-//! sudo target/debug/examples/privilege_split eth0 10    # 10 packets of queue 0, then the end
+//! cargo build -p packet-ring-examples --bin privilege_split
+//! sudo target/debug/privilege_split eth0 10    # 10 packets of queue 0, then the end
 //! ```
 //!
 //! The program detaches when the parent ends. Packets of queue 0 come to the child and to nobody else.
