@@ -29,6 +29,8 @@ pub mod lifecycle;
 mod link_watch;
 #[cfg(not(loom))]
 pub mod packet;
+#[cfg(not(loom))]
+mod raw_fd;
 #[allow(unsafe_code)]
 pub mod ring;
 #[allow(unsafe_code)]

@@ -15,7 +15,7 @@ use packet_ring::xdp::{
     Redirect, Rejected, Untranslatable, Xskmap,
 };
 use packet_ring::{Deadline, Error, InvalidGeometry, Operation};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use static_assertions::{assert_impl_all, assert_not_impl_any, const_assert};
 
 // All of it goes to other threads, and is looked at from several: what is shared is atomics.
@@ -99,6 +99,16 @@ assert_not_impl_any!(Receiver<'_, Frames>: Clone);
 assert_not_impl_any!(MembershipGuard: Clone);
 assert_not_impl_any!(handoff::Ring: Clone);
 assert_not_impl_any!(handoff::Block<&Slots>: Clone);
+
+// Executors that ask for descriptors by number can own what they wait for.
+assert_impl_all!(Socket<Bound<Rx>>: AsRawFd);
+assert_impl_all!(Socket<Bound<Rx, Member>>: AsRawFd);
+assert_impl_all!(Socket<Bound<TxHalf>>: AsRawFd);
+assert_impl_all!(packet_ring::packet::SharedReceiver<Frames, Member>: AsRawFd);
+assert_impl_all!(packet_ring::xdp::RxRing: AsRawFd);
+assert_impl_all!(packet_ring::xdp::TxRing: AsRawFd);
+assert_impl_all!(LinkWatch: AsRawFd);
+assert_impl_all!(Gather<OwnedFd>: AsRawFd);
 
 // Errors travel by value through every call.
 const_assert!(size_of::<Error>() <= 24);
