@@ -12,6 +12,8 @@ pub mod bpf;
 #[allow(unsafe_code)]
 pub mod chunks;
 #[cfg(not(loom))]
+mod edge_triggered;
+#[cfg(not(loom))]
 mod error;
 #[cfg(not(loom))]
 mod gather;

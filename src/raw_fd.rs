@@ -2,6 +2,7 @@
 
 use rustix::fd::{AsFd, AsRawFd, RawFd};
 
+use crate::edge_triggered::EdgeTriggered;
 use crate::gather::Gather;
 use crate::lifecycle::{Bound, Rings};
 use crate::link_watch::LinkWatch;
@@ -28,5 +29,6 @@ by_number! {
     [] xdp::RxRing;
     [] xdp::TxRing;
     [] LinkWatch;
+    [] EdgeTriggered;
     [S: AsFd] Gather<S>;
 }

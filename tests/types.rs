@@ -5,10 +5,10 @@ use core::cell::Cell;
 use packet_ring::handoff::{self, Slots};
 use packet_ring::lifecycle::{Bound, Configured, Failed, Mapped};
 use packet_ring::packet::{
-    Block, Blocks, Fanout, FanoutGroup, FanoutMode, Frame, FrameGeometry, Frames, Geometry,
-    Interface, LinkState, Member, Membership, MembershipGuard, NoRing, Packet, Packets, Position,
-    Queues, Receiver, RolloverStatistics, Rx, RxHalf, RxTx, RxV2, Sender, Socket, Statistics,
-    Transmitter, Tx, TxFrame, TxHalf,
+    Block, Blocks, EdgeTriggered, Fanout, FanoutGroup, FanoutMode, Frame, FrameGeometry, Frames,
+    Geometry, Interface, LinkState, Member, Membership, MembershipGuard, NoRing, Packet, Packets,
+    Position, Queues, Receiver, RolloverStatistics, Rx, RxHalf, RxTx, RxV2, Sender, Socket,
+    Statistics, Transmitter, Tx, TxFrame, TxHalf,
 };
 use packet_ring::xdp::{
     AttachError, Attachment, Gather, InterfaceGather, LinkWatch, LoadError, Occupant, Program,
@@ -42,6 +42,7 @@ assert_impl_all!(Sender<'_>: Send, Sync, Unpin, Copy);
 // Kept beside the socket, in the task that keeps it.
 assert_impl_all!(MembershipGuard: Send, Sync, Unpin);
 assert_impl_all!(Gather<OwnedFd>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(EdgeTriggered: Send, Sync, Unpin, AsFd);
 assert_impl_all!(InterfaceGather: Send, Sync, Unpin);
 assert_impl_all!(LinkWatch: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Block<&Slots>: Send, Sync, Unpin);
@@ -108,6 +109,7 @@ assert_impl_all!(packet_ring::packet::SharedReceiver<Frames, Member>: AsRawFd);
 assert_impl_all!(packet_ring::xdp::RxRing: AsRawFd);
 assert_impl_all!(packet_ring::xdp::TxRing: AsRawFd);
 assert_impl_all!(LinkWatch: AsRawFd);
+assert_impl_all!(EdgeTriggered: AsRawFd);
 assert_impl_all!(Gather<OwnedFd>: AsRawFd);
 
 // Errors travel by value through every call.
