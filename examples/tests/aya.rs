@@ -4,15 +4,11 @@ mod common;
 
 use core::time::Duration;
 use std::path::PathBuf;
-use std::process::{Command, Output};
-use std::thread;
+use std::process::Command;
 
-use common::{Program, frames, told};
-use packet_ring::xdp::Xskmap;
+use common::{Program, frames, may_load, refuses, told};
 use packet_ring_lab::suite::{Stopped, TestResult, skip};
-use packet_ring_lab::{
-    Injector, Sees, VethOptions, VethPair, Witness, frame, is_root_of_the_host, suite,
-};
+use packet_ring_lab::{Injector, Sees, VethOptions, VethPair, Witness, frame, suite};
 
 const PATH: &str = env!("CARGO_BIN_EXE_aya");
 
@@ -26,23 +22,14 @@ fn object(name: &str) -> Result<Result<String, String>, Stopped> {
     let mut clang = Command::new("clang");
     clang.args(["-O2", "-g", "-Werror", "-target", "bpf", "-c", source, "-o"]);
     match clang.arg(&object).output() {
-        Ok(made) => assert!(made.status.success(), "{}", text(&made.stderr)),
+        Ok(made) => assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        ),
         Err(error) => return Ok(Err(format!("clang does not start: {error}"))),
     }
     Ok(Ok(object.to_str().ok_or("a path of text")?.to_owned()))
-}
-
-/// Whether programs may be loaded here; root of the host fails where it may not.
-fn may_load() -> Result<bool, Stopped> {
-    match Xskmap::create(1) {
-        Ok(_) => Ok(true),
-        Err(error) if is_root_of_the_host()? => Err(error.into()),
-        Err(_) => Ok(false),
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn what_ayas_program_redirects_is_printed_and_the_rest_passes() -> TestResult {
@@ -55,7 +42,7 @@ fn what_ayas_program_redirects_is_printed_and_the_rest_passes() -> TestResult {
     let count = datagrams.len().to_string();
     let arguments = [&object, pair.far.name(), &count];
     if !may_load()? {
-        return refuses(&arguments);
+        return refuses(PATH, &arguments, "PermissionDenied");
     }
     let program = Program::start(PATH, &arguments)?;
     let witness = Witness::on(&pair.far, Sees::Incoming)?;
@@ -80,23 +67,6 @@ fn what_ayas_program_redirects_is_printed_and_the_rest_passes() -> TestResult {
     assert_eq!(program.finish()?, sent);
     assert_eq!(pair.far.counters()?.rx_packets, mixed.len() as u64);
     assert_eq!(pair.far.facts()?.native_xdp, None);
-    Ok(())
-}
-
-/// An ordinary user's example ends with the kernel's refusal, and nothing is attached.
-fn refuses(arguments: &[&str]) -> TestResult {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = Command::new(PATH).args(arguments).output()?;
-    assert!(!status.success());
-    assert_eq!(text(&stdout), "");
-    let stderr = text(&stderr);
-    assert!(stderr.contains("PermissionDenied"), "{stderr}");
-    let test = thread::current();
-    let test = test.name().unwrap_or("test");
-    println!("WITHOUT CAP_BPF {test}: that it is refused was tested, and no more");
     Ok(())
 }
 
