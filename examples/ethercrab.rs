@@ -10,10 +10,11 @@
 //! came. One thread does it all: the master needs no waker, for it is looked at after each frame.
 
 use core::error::Error;
+use core::future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::{env, future, thread};
+use std::{env, thread};
 
 use ethercrab::std::ethercat_now;
 use ethercrab::{MainDevice, MainDeviceConfig, PduRx, PduStorage, PduTx, Timeouts};

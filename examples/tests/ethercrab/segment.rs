@@ -3,7 +3,7 @@
 //! As much of ETG.1000.4 as a master needs to bring subdevices without a mailbox and without a clock to OP:
 //! registers of state and address, the EEPROM behind its window, and FMMUs.
 
-use std::iter;
+use core::iter;
 
 /// Logical read and write.
 pub(crate) const LRW: u8 = 12;
