@@ -107,7 +107,10 @@ fn drive(
         while let Some(frame) = tx.next_sendable_frame() {
             frame.send_blocking(|bytes| match link.put(bytes) {
                 Ok(()) => Ok(bytes.len()),
-                Err(_) => Err(ethercrab::error::Error::SendFrame),
+                Err(error) => {
+                    eprintln!("not sent: {error}");
+                    Err(ethercrab::error::Error::SendFrame)
+                }
             })?;
         }
         link.exchange(Deadline::after(CYCLE), |bytes| {

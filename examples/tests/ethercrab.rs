@@ -22,7 +22,7 @@ fn a_segment_comes_up_and_its_inputs_are_printed() -> TestResult {
     operates(&VethPair::create(&VethOptions::default())?, &[])
 }
 
-fn the_same_through_af_xdp() -> TestResult {
+fn a_segment_comes_up_through_af_xdp() -> TestResult {
     let pair = VethPair::create(&VethOptions::default())?;
     if may_load()? {
         return operates(&pair, &["xdp"]);
@@ -94,5 +94,5 @@ fn process_data(asked: &[u8], inputs: [[u8; 4]; 2], cycle: u8) -> Vec<u8> {
 
 suite![
     a_segment_comes_up_and_its_inputs_are_printed,
-    the_same_through_af_xdp,
+    a_segment_comes_up_through_af_xdp,
 ];
