@@ -4,22 +4,21 @@ mod common;
 
 use common::{Program, frames, told};
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{Injector, VethOptions, VethPair, frame, is_root_of_the_host, suite};
+use packet_ring_lab::{Injector, VethOptions, VethPair, frame, suite};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tokio_xdp");
 
-/// Starts it; `None` for an ordinary user, after a look at what it says of the rights that are missing.
+/// Starts it; `None` where it may load no program, after a look at what it says to that.
 fn start(pair: &VethPair) -> Result<Option<Program>, Stopped> {
-    if is_root_of_the_host()? {
-        let program = Program::start(PROGRAM, &[pair.far.name()])?;
-        // In the native mode veth takes a program up by going down and up.
-        pair.wait_for_carrier()?;
-        return Ok(Some(program));
+    let arguments = [pair.far.name()];
+    if !common::may_load()? {
+        common::refuses(PROGRAM, &arguments, "CAP_BPF")?;
+        return Ok(None);
     }
-    let why = Program::spawn(PROGRAM, &[pair.far.name()])?.failure()?;
-    assert!(why.contains("CAP_BPF"), "{why}");
-    println!("WITHOUT CAP_BPF: that it is refused was tested, and no more");
-    Ok(None)
+    let program = Program::start(PROGRAM, &arguments)?;
+    // In the native mode veth takes a program up by going down and up.
+    pair.wait_for_carrier()?;
+    Ok(Some(program))
 }
 
 /// Its next line that is not about the link.

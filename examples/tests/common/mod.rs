@@ -4,12 +4,13 @@
 use core::time::Duration;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::thread;
 use std::time::Instant;
 
+use packet_ring::xdp::Xskmap;
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{Injector, VethOptions, VethPair, frame};
+use packet_ring_lab::{Injector, VethOptions, VethPair, frame, is_root_of_the_host};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// When a test stops hoping: far beyond what a loaded machine takes.
@@ -207,4 +208,29 @@ pub(crate) fn sleeps_after_a_packet(path: &str, arguments: &[&str]) -> TestResul
     Injector::on(&pair.near)?.send(&frame)?;
     assert_eq!(program.line()?, Some(told(&frame)));
     program.sleeps()
+}
+
+/// Whether XDP programs may be loaded here; root of the host fails where they may not.
+pub(crate) fn may_load() -> Result<bool, Stopped> {
+    match Xskmap::create(1) {
+        Ok(_) => Ok(true),
+        Err(error) if is_root_of_the_host()? => Err(error.into()),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Where programs may not be loaded, the example ends before it receives, and says why.
+pub(crate) fn refuses(path: &str, arguments: &[&str], why: &str) -> TestResult {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(path).args(arguments).output()?;
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert!(!status.success() && stdout.is_empty());
+    assert!(stderr.contains(why), "{stderr}");
+    let test = thread::current();
+    let test = test.name().unwrap_or("test");
+    println!("WITHOUT CAP_BPF {test}: that it is refused was tested, and no more");
+    Ok(())
 }
