@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn AnyError>> {
         let sender = sender.clone();
         thread::Builder::new()
             .name(format!("worker {processor}"))
-            .spawn(move || sender.send(work(socket, &sender)))?;
+            .spawn(move || sender.send(work(processor, socket, &sender)))?;
     }
     sched_setaffinity(None, &allowed)?;
     println!("receiving");
@@ -56,13 +56,14 @@ fn main() -> Result<(), Box<dyn AnyError>> {
 
 /// Takes packets and says how many, for as long as somebody wants to know.
 fn work(
+    processor: usize,
     mut socket: Socket<Bound<Rx, Member>>,
     counts: &Sender<Result<u32, Error>>,
 ) -> Result<u32, Error> {
     while socket.wait(Deadline::NEVER, OnSignal::Continue)? == Wake::Ready {
         while let Some(block) = socket.next_block() {
             for packet in &block {
-                println!("{:02x?}", packet.data());
+                println!("{processor}: {:02x?}", packet.data());
             }
             if counts.send(Ok(block.packet_count())).is_err() {
                 return Ok(0);

@@ -2,39 +2,66 @@
 
 mod common;
 
+use std::collections::{HashMap, HashSet};
+
 use common::{Program, frames, told};
 use packet_ring_lab::suite::TestResult;
 use packet_ring_lab::{Injector, VethOptions, VethPair, suite};
+use rustix::io::Errno;
 use rustix::thread::{CpuSet, sched_getaffinity};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_thread_per_core");
 
-fn every_packet_is_printed_by_one_of_the_workers() -> TestResult {
-    let pair = VethPair::create(&VethOptions::default())?;
-    let mut frames = frames(200);
-    for (port, frame) in frames.iter_mut().enumerate() {
-        frame[34..36].copy_from_slice(&(port as u16).to_be_bytes()); // a flow each
-    }
-    let program = Program::start(PROGRAM, &[pair.far.name(), "200"])?;
+/// The numbers of the processors that a program may run on.
+fn processors() -> Result<Vec<usize>, Errno> {
+    let allowed = sched_getaffinity(None)?;
+    Ok((0..CpuSet::MAX_CPU)
+        .filter(|&processor| allowed.is_set(processor))
+        .collect())
+}
 
-    let processors = sched_getaffinity(None)?;
-    let mut workers: Vec<_> = (0..CpuSet::MAX_CPU)
-        .filter(|&processor| processors.is_set(processor))
-        .map(|processor| (format!("worker {processor}"), processor.to_string()))
-        .collect();
-    workers.sort_unstable();
+fn each_worker_has_its_processor() -> TestResult {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let program = Program::start(PROGRAM, &[pair.far.name(), "1"])?;
     program.sleeps()?; // each has its name by then
     let mut threads = program.threads()?;
     threads.retain(|(name, _)| name.starts_with("worker"));
+    let mut workers: Vec<_> = processors()?
+        .into_iter()
+        .map(|processor| (format!("worker {processor}"), processor.to_string()))
+        .collect();
+    workers.sort_unstable();
     assert_eq!(threads, workers);
+    Ok(())
+}
 
+fn every_packet_is_printed_by_the_worker_of_its_flow() -> TestResult {
+    const FLOWS: u16 = 97; // a prime: no deal in turn brings a flow to one worker
+    let pair = VethPair::create(&VethOptions::default())?;
+    let mut frames = frames(500);
+    for (frame, port) in frames.iter_mut().zip((0..FLOWS).cycle()) {
+        frame[34..36].copy_from_slice(&port.to_be_bytes()); // the UDP source port
+    }
+    let program = Program::start(PROGRAM, &[pair.far.name(), "500"])?;
     Injector::on(&pair.near)?.send_batch(&frames)?;
-    let mut printed = program.finish()?;
-    let mut sent: Vec<_> = frames.iter().map(|frame| told(frame)).collect();
-    printed.sort_unstable();
-    sent.sort_unstable();
-    assert_eq!(printed, sent);
-    assert_eq!(pair.far.counters()?.rx_packets, 200);
+
+    let mut workers = HashMap::new();
+    for line in program.finish()? {
+        let (worker, packet) = line.split_once(": ").ok_or("no worker")?;
+        let seen = workers.insert(packet.to_owned(), worker.to_owned());
+        assert_eq!(seen, None);
+    }
+    assert_eq!(workers.len(), frames.len());
+    let worker_of = |frame: &Vec<u8>| workers.get(&told(frame));
+    for (number, frame) in frames.iter().enumerate() {
+        let first = &frames[number % usize::from(FLOWS)];
+        assert!(worker_of(frame).is_some());
+        assert_eq!(worker_of(frame), worker_of(first));
+    }
+    // So many flows do not all come to one of several.
+    let busy: HashSet<_> = workers.values().collect();
+    assert_eq!(busy.len() > 1, processors()?.len() > 1);
+    assert_eq!(pair.far.counters()?.rx_packets, 500);
     Ok(())
 }
 
@@ -43,6 +70,7 @@ fn a_link_that_goes_down_ends_it() -> TestResult {
 }
 
 suite![
-    every_packet_is_printed_by_one_of_the_workers,
+    each_worker_has_its_processor,
+    every_packet_is_printed_by_the_worker_of_its_flow,
     a_link_that_goes_down_ends_it,
 ];

@@ -2,7 +2,11 @@
 
 mod common;
 
+use core::ops::ControlFlow;
+
 use common::{PATIENCE, Program, frames};
+use packet_ring::packet::{Geometry, Interface, Rx, Socket};
+use packet_ring::{Deadline, OnSignal};
 use packet_ring_lab::suite::TestResult;
 use packet_ring_lab::{Injector, Sees, VethOptions, VethPair, Witness, frame, suite};
 
@@ -25,6 +29,36 @@ fn every_packet_comes_back() -> TestResult {
     }
     let counters = pair.far.counters()?;
     assert_eq!((counters.rx_packets, counters.tx_packets), (1_000, 1_000));
+    Ok(())
+}
+
+/// More packets at once than there are frames to answer in: the task waits for some to come back.
+fn a_burst_longer_than_the_ring_comes_back() -> TestResult {
+    const COUNT: u64 = 2_000;
+    let pair = VethPair::create(&VethOptions::default())?;
+    let interface = Interface::by_name(pair.near.name())?;
+    let mut socket = Socket::configure(Rx::new(Geometry::DEFAULT))?;
+    socket.ignore_outgoing()?;
+    let mut socket = socket.map()?.bind(interface)?;
+    let _program = Program::start(PROGRAM, &[pair.far.name()])?;
+    let template = frame::numbered(0, 60);
+    assert_eq!(Injector::on(&pair.near)?.flood(&template, 0..COUNT), COUNT);
+    let mut next = 0;
+    let end = Deadline::after(PATIENCE);
+    socket.for_each(end, OnSignal::Continue, |packet| {
+        let mut sent = template.clone();
+        frame::renumber(&mut sent, next);
+        let echo = [&sent[6..12], &sent[..6], &sent[12..]].concat();
+        assert_eq!(packet.data(), echo);
+        next += 1;
+        if next < COUNT {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    })?;
+    assert_eq!(next, COUNT);
+    assert_eq!(pair.far.counters()?.tx_packets, COUNT);
     Ok(())
 }
 
@@ -75,6 +109,7 @@ fn a_link_that_goes_down_ends_it() -> TestResult {
 
 suite![
     every_packet_comes_back,
+    a_burst_longer_than_the_ring_comes_back,
     what_the_host_sends_there_is_not_echoed,
     what_is_too_long_to_be_sent_is_passed_over,
     it_sleeps_where_nothing_comes,
