@@ -109,7 +109,7 @@ impl<'a> Redirect<'a> {
 
     /// Translates the filter and loads the program. The program keeps the map.
     ///
-    /// `bpf(BPF_PROG_LOAD)`, Linux 5.9, and `mmap` for as long as it takes; where the verifier refuses it,
+    /// `bpf(BPF_PROG_LOAD)`, Linux 5.9, and with a filter `mmap` for as long as it takes; where the verifier refuses it,
     /// both once more for what the verifier says.
     ///
     /// # Errors
