@@ -13,6 +13,8 @@ use core::slice;
 
 use syscalls::{Sysno, syscall};
 
+use crate::streams::say;
+
 #[cfg(target_arch = "aarch64")]
 global_asm!(include_str!("start/aarch64.s"));
 #[cfg(target_arch = "riscv64")]
@@ -51,8 +53,9 @@ fn exit(status: i32) -> ! {
     }
 }
 
-/// No panic is expected; one that comes is told.
+/// No panic is expected. Where it came from would take 10 KiB to say.
 #[panic_handler]
 fn panic(_info: &PanicInfo<'_>) -> ! {
+    say(&["nolibc: panicked\n"]);
     exit(101)
 }

@@ -15,10 +15,10 @@ use pcap_file::pcapng::{Block, PcapNgReader};
 use pcap_file::{DataLink, Endianness};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{PATIENCE, assert_fails, common, program, target};
+use crate::{PATIENCE, assert_fails, common, end, program, target};
 
 /// The bytes before the first packet.
-const BEGINNING: usize = 28 + 32;
+pub(crate) const BEGINNING: usize = 28 + 32;
 
 /// A capture that has begun.
 struct Capture {
@@ -197,8 +197,7 @@ pub(crate) fn a_pipe_that_nobody_reads_is_an_error() -> TestResult {
     output.read_exact(&mut [0; BEGINNING])?;
     drop(output);
     Injector::on(&pair.near)?.send(&frame::numbered(0, 60))?;
-    let ended = child.wait_with_output()?;
-    assert_fails(&ended, 1, "nobody reads the standard output");
+    assert_fails(&end(child)?, 1, "nobody reads the standard output");
     Ok(())
 }
 

@@ -10,8 +10,11 @@ mod rights;
 use core::time::Duration;
 use std::env;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Output, Stdio};
+use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::thread;
+use std::time::Instant;
 
 use packet_ring_lab::suite::{self, Company, Stopped, Test, TestResult, skip};
 use packet_ring_lab::{Injector, Sees, VethOptions, VethPair, Witness};
@@ -83,6 +86,18 @@ fn run(arguments: &[&str]) -> Result<Output, Stopped> {
         .args(arguments)
         .stdin(Stdio::null())
         .output()?)
+}
+
+/// Waits for its end; kills it where that does not come.
+fn end(mut child: Child) -> Result<Output, Stopped> {
+    let start = Instant::now();
+    while child.try_wait()?.is_none() {
+        if start.elapsed() > PATIENCE {
+            child.kill()?;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(child.wait_with_output()?)
 }
 
 /// It says this, and nothing else, and exits with this status.
@@ -161,6 +176,34 @@ fn an_echo_sends_each_frame_back_to_its_sender() -> TestResult {
     Ok(())
 }
 
+/// AF_PACKET says so by itself; with AF_XDP the program has to look.
+fn an_interface_that_goes_is_an_error() -> TestResult {
+    let may_load = rights::map()?.is_some();
+    let modes: [(&[&str], usize); 2] = [
+        (&["capture"], captures::BEGINNING),
+        (&["echo", "0"], "receiving\n".len()),
+    ];
+    for (mode, beginning) in modes {
+        if mode[0] == "echo" && !may_load {
+            continue;
+        }
+        let pair = VethPair::create(&VethOptions::default())?;
+        let mut child = Command::new(program())
+            .args([mode[0], pair.far.name()])
+            .args(&mode[1..])
+            .arg("1000000")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut output = child.stdout.take().ok_or("no pipe")?;
+        output.read_exact(&mut vec![0; beginning])?;
+        pair.delete()?;
+        assert_fails(&end(child)?, 1, "nolibc: the interface is ");
+    }
+    Ok(())
+}
+
 /// The processors that no test here runs on.
 fn the_starts_for_other_processors_assemble() -> TestResult {
     for processor in ["aarch64", "riscv64"] {
@@ -208,6 +251,7 @@ fn main() -> ExitCode {
         errors_are_said_and_told_by_the_status,
         a_missing_right_is_named,
         an_echo_sends_each_frame_back_to_its_sender,
+        an_interface_that_goes_is_an_error,
         the_starts_for_other_processors_assemble,
         what_the_compiler_calls_does_what_c_says,
     ])
