@@ -53,7 +53,7 @@ fn exit(status: i32) -> ! {
     }
 }
 
-/// No panic is expected. Where it came from would take 10 KiB to say.
+/// No panic is expected. Where it came from would take kilobytes to say.
 #[panic_handler]
 fn panic(_info: &PanicInfo<'_>) -> ! {
     say(&["nolibc: panicked\n"]);
