@@ -156,7 +156,7 @@ pub use self::{
     indices::{Pages, Umem},
     kernel::{BLK_TMO, Counts, Fate, Kernel, LOSING, Shape},
     memory::borrowed_for_ever,
-    model::{Model, Outcomes, step},
+    model::{Model, Outcomes, Unsaid, step},
     sleep::Polled,
     transmit::{Loads, Stopped, TS_SOFTWARE, TxKernel, TxShape},
     v2::{KernelV2, packet},

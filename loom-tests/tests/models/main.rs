@@ -9,6 +9,7 @@ mod forgotten;
 mod fragments;
 mod freeze;
 mod held;
+mod looking;
 mod one_at_a_time;
 mod orphans;
 mod processors;
