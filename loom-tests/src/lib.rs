@@ -130,6 +130,8 @@
 #[cfg(loom)]
 mod block;
 #[cfg(loom)]
+mod epoll;
+#[cfg(loom)]
 #[allow(unsafe_code)]
 mod indices;
 #[cfg(loom)]
@@ -151,8 +153,12 @@ mod xdp;
 mod xsk_queue;
 
 #[cfg(loom)]
+pub use packet_ring::sync::Mapping;
+
+#[cfg(loom)]
 pub use self::{
     block::{Contents, contents},
+    epoll::{Epoll, EventFd, File, Trigger},
     indices::{Pages, Umem},
     kernel::{BLK_TMO, Counts, Fate, Kernel, LOSING, Shape},
     memory::borrowed_for_ever,

@@ -237,12 +237,15 @@ impl Progress {
     fn only_order(&self) -> Option<String> {
         let first = self.first.as_deref().unwrap_or_default();
         (!self.differs).then(|| {
+            let steppers = match first {
+                [] => String::from("none of them ever"),
+                turns => turns.join(", "),
+            };
             format!(
-                "in all of its executions, {} in number, the threads stepped in one order: {}; so nothing was \
-                 tried beside anything else: call step() before each action of the program's side on a \
-                 ring, and let the kernel's thread run meanwhile",
-                self.executions,
-                if first.is_empty() { String::from("none ever did") } else { first.join(", ") }
+                "the threads stepped in one order in every execution ({} in all): {steppers}. Nothing was \
+                 tried beside anything else: call step() before each action of the program's side on a ring, \
+                 and let the kernel's threads run meanwhile",
+                self.executions
             )
         })
     }

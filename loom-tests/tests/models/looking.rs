@@ -36,21 +36,21 @@ fn a_model_that_steps_beside_the_kernel_is_taken() {
 }
 
 #[test]
-#[should_panic(expected = "the threads stepped in one order: ThreadId(1); so nothing was tried")]
+#[should_panic(expected = "in every execution (1 in all): ThreadId(1). Nothing was tried")]
 fn a_model_whose_program_never_steps_is_refused() {
     looks("never steps", || (), false);
 }
 
 #[test]
-#[should_panic(
-    expected = "1 in number, the threads stepped in one order: ThreadId(1), ThreadId(0)"
-)]
+#[should_panic(expected = "in every execution (1 in all): ThreadId(1), ThreadId(0). Nothing")]
 fn a_model_whose_threads_run_one_after_the_other_is_refused() {
     looks("one after the other", step, true);
 }
 
 #[test]
-#[should_panic(expected = "the threads stepped in one order: none ever did")]
+#[should_panic(
+    expected = "the threads stepped in one order in every execution (1 in all): none of them ever."
+)]
 fn a_model_that_never_steps_at_all_is_refused() {
     let model = Model::new("no steps at all").must_see([()]);
     model.check(|seen| seen.note(()));
