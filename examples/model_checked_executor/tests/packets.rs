@@ -55,7 +55,7 @@ mod real {
             // One by one, so that the task finds none and sleeps between them.
             let sent = frames.iter().try_for_each(|frame| {
                 injector.send(frame)?;
-                received.extend(packets.recv_timeout(PATIENCE));
+                received.push(packets.recv_timeout(PATIENCE)?);
                 Ok::<_, Stopped>(())
             });
             readiness.stop();
