@@ -59,7 +59,7 @@ pub fn block_on<F: Future>(task: F) -> F::Output {
 ///
 /// # Panics
 ///
-/// Where `work` does.
+/// Where `work` did: once the readiness is stopped, or the next block has come.
 pub fn run<S: Source>(
     mut source: S,
     readiness: &Readiness,
