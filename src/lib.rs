@@ -12,6 +12,8 @@ pub mod bpf;
 #[allow(unsafe_code)]
 pub mod chunks;
 #[cfg(not(loom))]
+mod edge_triggered;
+#[cfg(not(loom))]
 mod error;
 #[cfg(not(loom))]
 mod gather;
@@ -29,6 +31,8 @@ pub mod lifecycle;
 mod link_watch;
 #[cfg(not(loom))]
 pub mod packet;
+#[cfg(not(loom))]
+mod raw_fd;
 #[allow(unsafe_code)]
 pub mod ring;
 #[allow(unsafe_code)]
