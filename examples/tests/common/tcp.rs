@@ -1,0 +1,106 @@
+//! The host's TCP stack at one end of a cable, and a program with a stack of its own at the other.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
+use std::time::Instant;
+
+use packet_ring_lab::suite::{Stopped, TestResult};
+use packet_ring_lab::{Offload, OffloadState, VethOptions, VethPair};
+
+use super::Program;
+
+/// The host's address, and the program's.
+pub(crate) const HOST: [u8; 4] = [192, 0, 2, 1];
+pub(crate) const PROGRAM: [u8; 4] = [192, 0, 2, 2];
+pub(crate) const PORT: u16 = 7;
+
+/// A cable whose near end has the host's address and computes its checksums.
+pub(crate) fn cable() -> Result<VethPair, Stopped> {
+    let pair = VethPair::create(&VethOptions::default())?;
+    pair.near.add_ipv4(HOST.into(), 24)?;
+    let off = OffloadState::Off;
+    pair.near.set_offload(Offload::TransmitChecksum, off)?;
+    Ok(pair)
+}
+
+/// The bytes that are sent: no two places within reach of one another look alike.
+pub(crate) fn byte(place: u64) -> u8 {
+    // The high bits of a multiplication spread every bit of the place.
+    (place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
+}
+
+/// Fills a piece that begins at this place of the stream.
+pub(crate) fn fill(piece: &mut [u8], start: u64) {
+    for (place, to) in (start..).zip(piece) {
+        *to = byte(place);
+    }
+}
+
+/// Whether a piece is what it should be there.
+pub(crate) fn is_intact(piece: &[u8], start: u64) -> bool {
+    (start..).zip(piece).all(|(place, &had)| had == byte(place))
+}
+
+/// Sends so many bytes and closes that way.
+pub(crate) fn send(mut stream: &TcpStream, bytes: u64) -> std::io::Result<()> {
+    let mut piece = vec![0; 1 << 16];
+    let mut sent = 0;
+    while sent < bytes {
+        let len = (bytes - sent).min(piece.len() as u64) as usize;
+        fill(&mut piece[..len], sent);
+        stream.write_all(&piece[..len])?;
+        sent += len as u64;
+    }
+    stream.shutdown(Shutdown::Write)
+}
+
+/// Receives until the other side closes; says how many bytes there were, all of them intact.
+pub(crate) fn receive(mut stream: &TcpStream) -> Result<u64, Stopped> {
+    let mut piece = vec![0; 1 << 16];
+    let mut received = 0;
+    loop {
+        let len = stream.read(&mut piece)?;
+        if len == 0 {
+            return Ok(received);
+        }
+        assert!(is_intact(&piece[..len], received), "at byte {received}");
+        received += len as u64;
+    }
+}
+
+/// Sends so many bytes and takes them back at the same time.
+pub(crate) fn echo(stream: &TcpStream, bytes: u64) -> TestResult {
+    let received = thread::scope(|scope| {
+        let sender = scope.spawn(|| send(stream, bytes));
+        let received = receive(stream);
+        sender.join().map_err(|_| "the sender panicked")??;
+        received
+    })?;
+    assert_eq!(received, bytes);
+    Ok(())
+}
+
+/// Runs `path INTERFACE FAMILY ADDRESS PORT`, an echo server, and holds to what was sent what comes back.
+pub(crate) fn echoes(path: &str, family: &str, bytes: u64) -> TestResult {
+    let pair = cable()?;
+    let [a, b, c, d] = PROGRAM;
+    let address = format!("{a}.{b}.{c}.{d}/24");
+    let port = PORT.to_string();
+    let _program = Program::start(path, &[pair.far.name(), family, &address, &port])?;
+    pair.wait_for_carrier()?;
+    let start = Instant::now();
+    // The second finds a server that has seen the first go.
+    for bytes in [bytes, 1000] {
+        let stream = TcpStream::connect(SocketAddr::from((PROGRAM, PORT)))?;
+        echo(&stream, bytes)?;
+    }
+    println!("{family}: {:?}", start.elapsed());
+    // Every byte has crossed the cable each way, in frames of the MTU.
+    let counters = pair.far.counters()?;
+    assert!(
+        counters.rx_bytes > bytes && counters.tx_bytes > bytes,
+        "{counters:?}"
+    );
+    Ok(())
+}
