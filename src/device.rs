@@ -91,6 +91,8 @@ pub struct Device<R> {
     burst: u32,
     kicks: Kicks,
     error: Latch,
+    /// What [`wait`](Self::wait) has told of the link.
+    told: Option<Error>,
 }
 
 /// What stacks ask of an interface.
@@ -154,6 +156,7 @@ impl<R: Rings> Device<R> {
             burst,
             kicks: Kicks::default(),
             error: Latch::default(),
+            told: None,
         }
     }
 
@@ -221,32 +224,60 @@ impl<R: Rings> Device<R> {
     ///
     /// # Errors
     ///
-    /// As [`Receiver::wait`](crate::packet::Receiver::wait) and [`RxRing::wait`](crate::xdp::RxRing::wait): go on after
-    /// [`Error::LinkDown`]. What became of the flush, [`take_error`](Self::take_error) tells.
+    /// [`Error::LinkDown`] and [`Error::LinkGone`] once, and at each deadline while it is so: go on after the first.
+    /// [`Error::Corrupt`]. [`Error::System`]. What else became of the flush, [`take_error`](Self::take_error) tells.
     pub fn wait(&mut self, deadline: Deadline, on_signal: OnSignal) -> Result<Wake, Error> {
         let mut nap = SHORTEST_NAP;
         loop {
-            let (_, tx) = self.rings.sides();
-            let flushed = tx.kick();
-            let left = flushed.as_ref().map_or(1, |&left| left);
-            self.error.keep(flushed.map(drop));
+            let left = match self.flush() {
+                Ok(left) => left,
+                Err(error) => {
+                    self.news(error)?;
+                    1
+                }
+            };
             let has_room = self.make_room();
             let (rx, _) = self.rings.sides();
             if has_room && rx.fetch() {
                 return Ok(Wake::Ready);
             }
-            let woken = if !has_room {
-                sleep(deadline.min(Deadline::after(nap)), on_signal)?
-            } else if left > 0 {
-                rx.wait(deadline.min(Deadline::after(nap)), on_signal)?
+            let until = if has_room && left == 0 {
+                deadline
             } else {
-                rx.wait(deadline, on_signal)?
+                deadline.min(Deadline::after(nap))
             };
-            if woken != Wake::TimedOut || deadline.has_passed() {
-                return Ok(woken);
+            let woken = if has_room {
+                rx.wait(until, on_signal)
+            } else {
+                sleep(until, on_signal)
+            };
+            match woken {
+                Ok(Wake::TimedOut) if !has_room && deadline.has_passed() => {
+                    // Nobody has looked at the link.
+                    return rx.look().map(|()| Wake::TimedOut);
+                }
+                Ok(Wake::TimedOut) if !deadline.has_passed() => {}
+                Ok(woken) => {
+                    self.told = None;
+                    return Ok(woken);
+                }
+                Err(error) if deadline.has_passed() => return Err(error),
+                Err(error) => self.news(error)?,
             }
             nap = (nap * 2).min(LONGEST_NAP);
         }
+    }
+
+    /// Tells what [`wait`](Self::wait) has not told yet of the link; what is no matter of the link is kept.
+    fn news(&mut self, error: Error) -> Result<(), Error> {
+        if !matches!(error, Error::LinkDown | Error::LinkGone) {
+            self.error.keep(Err(error));
+            return Ok(());
+        }
+        if self.told.replace(error) == Some(error) {
+            return Ok(());
+        }
+        Err(error)
     }
 
     /// Whether a frame can be written, if need be after a kick.

@@ -1,9 +1,9 @@
 //! The host's TCP stack at one end of a cable, and a program with a stack of its own at the other.
 
+use core::net::Ipv4Addr;
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::thread;
-use std::time::Instant;
 
 use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Offload, OffloadState, VethOptions, VethPair};
@@ -81,22 +81,26 @@ pub(crate) fn echo(stream: &TcpStream, bytes: u64) -> TestResult {
     Ok(())
 }
 
-/// Runs `path INTERFACE FAMILY ADDRESS PORT`, an echo server, and holds to what was sent what comes back.
-pub(crate) fn echoes(path: &str, family: &str, bytes: u64) -> TestResult {
+/// Runs `path INTERFACE FAMILY ADDRESS/PREFIX PORT`, an echo server, at the far end of a cable.
+pub(crate) fn serve(path: &str, family: &str) -> Result<(VethPair, Program), Stopped> {
     let pair = cable()?;
-    let [a, b, c, d] = PROGRAM;
-    let address = format!("{a}.{b}.{c}.{d}/24");
-    let port = PORT.to_string();
-    let _program = Program::start(path, &[pair.far.name(), family, &address, &port])?;
+    let address = format!("{}/24", Ipv4Addr::from(PROGRAM));
+    let arguments = [pair.far.name(), family, &address, &PORT.to_string()];
+    let program = Program::start(path, &arguments)?;
+    // A program of XDP that is attached takes a veth down and up.
     pair.wait_for_carrier()?;
-    let start = Instant::now();
+    Ok((pair, program))
+}
+
+/// Has it echo so many bytes, and holds what comes back to what was sent.
+pub(crate) fn echoes(path: &str, family: &str, bytes: u64) -> TestResult {
+    let (pair, _program) = serve(path, family)?;
     // The second finds a server that has seen the first go.
     for bytes in [bytes, 1000] {
-        let stream = TcpStream::connect(SocketAddr::from((PROGRAM, PORT)))?;
+        let stream = TcpStream::connect((Ipv4Addr::from(PROGRAM), PORT))?;
         echo(&stream, bytes)?;
     }
-    println!("{family}: {:?}", start.elapsed());
-    // Every byte has crossed the cable each way, in frames of the MTU.
+    // Every byte has crossed the cable each way.
     let counters = pair.far.counters()?;
     assert!(
         counters.rx_bytes > bytes && counters.tx_bytes > bytes,
