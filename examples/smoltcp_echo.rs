@@ -61,9 +61,11 @@ fn serve(device: Device<impl Rings>, address: IpCidr, port: u16) -> Result<(), B
     stack.update_ip_addrs(|addresses| {
         let _ = addresses.push(address); // there is room for one
     });
-    let buffer = || tcp::SocketBuffer::new(vec![0; 1 << 18]);
+    let buffer = |bytes| tcp::SocketBuffer::new(vec![0; bytes]);
+    // smoltcp 0.14 offers less than before when a larger one is full, and then hears nothing of who had more to send.
+    let received = buffer(usize::from(u16::MAX));
     let mut sockets = SocketSet::new(vec![]);
-    let connection = sockets.add(tcp::Socket::new(buffer(), buffer()));
+    let connection = sockets.add(tcp::Socket::new(received, buffer(1 << 18)));
     let mut bytes = vec![0; 1 << 16];
     println!("receiving");
     loop {

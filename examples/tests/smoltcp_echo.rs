@@ -5,10 +5,9 @@ mod common;
 mod rights;
 
 use core::time::Duration;
-use std::net::TcpStream;
 use std::thread;
 
-use common::tcp::{self, PORT, PROGRAM};
+use common::tcp;
 use packet_ring_lab::suite;
 use packet_ring_lab::suite::TestResult;
 
@@ -32,10 +31,7 @@ fn af_xdp_echoes_100_mb() -> TestResult {
 fn survives_a_link_that_comes_and_goes(family: &str) -> TestResult {
     let (pair, mut program) = tcp::serve(ECHO, family)?;
     thread::scope(|scope| {
-        let echoing = scope.spawn(|| -> TestResult {
-            let stream = TcpStream::connect((core::net::Ipv4Addr::from(PROGRAM), PORT))?;
-            tcp::echo(&stream, MUCH / 4)
-        });
+        let echoing = scope.spawn(|| tcp::echo(&tcp::connect()?, MUCH / 4));
         for turn in 1..=3 {
             // Once bytes cross it.
             let before = pair.far.counters()?.tx_bytes;

@@ -1,7 +1,8 @@
 //! The host's TCP stack at one end of a cable, and a program with a stack of its own at the other.
 
 use core::net::Ipv4Addr;
-use std::io::{Read, Write};
+use core::time::Duration;
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
 
@@ -24,6 +25,17 @@ pub(crate) fn cable() -> Result<VethPair, Stopped> {
     Ok(pair)
 }
 
+/// When a test stops hoping: far beyond what a loaded machine takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection to the program.
+pub(crate) fn connect() -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&(Ipv4Addr::from(PROGRAM), PORT).into(), PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
 /// The bytes that are sent: no two places within reach of one another look alike.
 pub(crate) fn byte(place: u64) -> u8 {
     // The high bits of a multiplication spread every bit of the place.
@@ -43,7 +55,7 @@ pub(crate) fn is_intact(piece: &[u8], start: u64) -> bool {
 }
 
 /// Sends so many bytes and closes that way.
-pub(crate) fn send(mut stream: &TcpStream, bytes: u64) -> std::io::Result<()> {
+pub(crate) fn send(mut stream: &TcpStream, bytes: u64) -> io::Result<()> {
     let mut piece = vec![0; 1 << 16];
     let mut sent = 0;
     while sent < bytes {
@@ -97,8 +109,7 @@ pub(crate) fn echoes(path: &str, family: &str, bytes: u64) -> TestResult {
     let (pair, _program) = serve(path, family)?;
     // The second finds a server that has seen the first go.
     for bytes in [bytes, 1000] {
-        let stream = TcpStream::connect((Ipv4Addr::from(PROGRAM), PORT))?;
-        echo(&stream, bytes)?;
+        echo(&connect()?, bytes)?;
     }
     // Every byte has crossed the cable each way.
     let counters = pair.far.counters()?;
