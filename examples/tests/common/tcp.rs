@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
+use std::time::Instant;
 
 use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Offload, OffloadState, VethOptions, VethPair};
@@ -28,9 +29,20 @@ pub(crate) fn cable() -> Result<VethPair, Stopped> {
 /// When a test stops hoping: far beyond what a loaded machine takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A connection to the program.
+/// A connection to the program, which may not have let go of the last one yet.
 pub(crate) fn connect() -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&(Ipv4Addr::from(PROGRAM), PORT).into(), PATIENCE)?;
+    let address = (Ipv4Addr::from(PROGRAM), PORT).into();
+    let end = Instant::now() + PATIENCE;
+    let stream = loop {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Err(error)
+                if error.kind() == io::ErrorKind::ConnectionRefused && Instant::now() < end =>
+            {
+                thread::sleep(Duration::from_millis(1));
+            }
+            connected => break connected?,
+        }
+    };
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     Ok(stream)
