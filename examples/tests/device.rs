@@ -3,6 +3,7 @@
 mod wired;
 
 use core::net::Ipv4Addr;
+use core::slice;
 use std::net::UdpSocket;
 
 use packet_ring::device::{Device, Kicks, PacketDevice, Rings, XdpDevice};
@@ -81,15 +82,15 @@ fn a_frame_leaves_at_once_unless_asked_otherwise() -> TestResult {
 
 /// What has frames leave that wait for a flush.
 #[derive(Clone, Copy, Debug)]
-enum Leave {
-    ByFlush,
-    ByWait,
+enum LeaveBy {
+    Flush,
+    Wait,
     /// A ring that is full makes room by itself.
-    ByOneMore,
+    OneMore,
 }
 
 fn frames_that_wait_for_a_flush_leave_by_it() -> TestResult {
-    fn test<R: Rings>(device: Device<R>, wire: &Wire, leave: Leave) -> TestResult {
+    fn test<R: Rings>(device: Device<R>, wire: &Wire, leave: LeaveBy) -> TestResult {
         let mut device = device.kicks(Kicks::OnFlush);
         let sent = frames(0..ROOM as u64);
         for sent in &sent {
@@ -98,16 +99,16 @@ fn frames_that_wait_for_a_flush_leave_by_it() -> TestResult {
         assert_eq!(wire.witness.receive(QUIET)?, None);
         assert_eq!(wire.pair.far.counters()?.tx_packets, 0);
         match leave {
-            Leave::ByFlush => assert_eq!(device.flush(), Ok(0)),
-            Leave::ByWait => {
+            LeaveBy::Flush => assert_eq!(device.flush(), Ok(0)),
+            LeaveBy::Wait => {
                 let woken = device.wait(Deadline::PASSED, OnSignal::Continue)?;
                 assert_eq!(woken, Wake::TimedOut);
             }
-            Leave::ByOneMore => assert!(device.transmit(Instant::ZERO).is_some()),
+            LeaveBy::OneMore => assert!(device.transmit(Instant::ZERO).is_some()),
         }
         wire.assert_arrive(&sent)
     }
-    let ways = [Leave::ByFlush, Leave::ByWait, Leave::ByOneMore];
+    let ways = [LeaveBy::Flush, LeaveBy::Wait, LeaveBy::OneMore];
     for leave in ways {
         let wire = Wire::new()?;
         wire.with_packet(|device| test(device, &wire, leave))?;
@@ -278,7 +279,7 @@ fn without_room_for_an_answer_packets_wait() -> TestResult {
         wire.pair.far.set_token_bucket(&STUCK)?;
         let kept = frame::numbered(0, 1514);
         assert!(transmit(device, &kept));
-        wire.assert_arrive(&[kept.clone()])?;
+        wire.assert_arrive(slice::from_ref(&kept))?;
         // This one has left, and the others do not.
         for _ in 0..ROOM {
             assert!(transmit(device, &kept));

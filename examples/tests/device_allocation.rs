@@ -9,7 +9,7 @@ use core::net::Ipv4Addr;
 use core::time::Duration;
 use std::thread;
 
-use common::stack::Stack;
+use common::stack::{CAN_GET_FULL, Stack};
 use common::tcp::{self, PORT, PROGRAM};
 use counting::ALLOCATIONS;
 use packet_ring::device::{Device, Kicks, Rings};
@@ -24,7 +24,8 @@ const BYTES: u64 = 8 << 20;
 /// Echoes until the other side has closed, and says how often this thread has asked for memory after the handshake.
 fn echo<R: Rings>(device: &mut Device<R>) -> Result<u64, Stopped> {
     let address = Ipv4Addr::from(PROGRAM);
-    let mut stack = Stack::listen(device, device.ethernet_address(), address, PORT);
+    let hardware = device.ethernet_address();
+    let mut stack = Stack::listen(device, hardware, address, PORT, CAN_GET_FULL);
     let mut bytes = vec![0; 1 << 16];
     let (mut before, mut over) = (None, false);
     while !over {

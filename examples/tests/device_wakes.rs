@@ -3,6 +3,7 @@
 mod wired;
 
 use core::cell::RefCell;
+use core::slice;
 use core::task::{Context, Waker};
 use core::time::Duration;
 use std::collections::BTreeSet;
@@ -148,7 +149,7 @@ fn room_wakes_who_found_none() -> TestResult {
         for turn in 0..3 {
             wire.pair.far.set_token_bucket(&STUCK)?;
             assert!(transmit(&mut driver, &kept));
-            wire.assert_arrive(&[kept.clone()])?;
+            wire.assert_arrive(slice::from_ref(&kept))?;
             for _ in 0..ROOM {
                 assert!(transmit(&mut driver, &kept));
             }
@@ -161,7 +162,7 @@ fn room_wakes_who_found_none() -> TestResult {
             wire.pair.far.remove_token_bucket()?;
             assert!(reactor.wakes(PATIENCE)?, "nobody was woken in turn {turn}");
             assert!(transmit(&mut driver, &kept));
-            wire.assert_arrive(&[kept.clone()])?;
+            wire.assert_arrive(slice::from_ref(&kept))?;
         }
         Ok(())
     })

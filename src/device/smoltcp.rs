@@ -5,6 +5,29 @@ use smoltcp::time::Instant;
 
 use super::{Device, Rings, RxToken, TxToken};
 
+/// ```no_run
+/// use packet_ring::device::{Device, Kicks, Rings};
+/// use packet_ring::{Deadline, Error, OnSignal};
+/// use smoltcp::iface::{Config, Interface, SocketSet};
+/// use smoltcp::time::Instant;
+/// use smoltcp::wire::EthernetAddress;
+///
+/// fn run(device: Device<impl Rings>, sockets: &mut SocketSet<'_>, now: fn() -> Instant) -> Result<(), Error> {
+///     let mut device = device.kicks(Kicks::OnFlush); // `wait` flushes
+///     let config = Config::new(EthernetAddress(device.ethernet_address()).into());
+///     let mut stack = Interface::new(config, &mut device, now());
+///     loop {
+///         stack.poll(now(), &mut device, sockets);
+///         // here the program uses its sockets
+///         let delay = stack.poll_delay(now(), sockets);
+///         let deadline = delay.map_or(Deadline::NEVER, |delay| Deadline::after(delay.into()));
+///         match device.wait(deadline, OnSignal::Continue) {
+///             Err(Error::LinkDown) => {} // it comes back, and what waits goes out then
+///             woken => drop(woken?),
+///         }
+///     }
+/// }
+/// ```
 impl<R: Rings> phy::Device for Device<R> {
     type RxToken<'a>
         = RxToken<'a, R>

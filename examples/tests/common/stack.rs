@@ -9,10 +9,12 @@ use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpCidr};
 
-/// Bytes of the buffers. One to receive into that is larger has its window scaled; when it is full smoltcp then takes
-/// back what it had offered, and hears nothing of who makes use of it, be it that there is room to send to.
-const RECEIVE: usize = u16::MAX as usize;
+/// Bytes of the buffer to send from.
 const SEND: usize = 1 << 18;
+
+/// Bytes of a buffer to receive into that can get full. One that is larger has its window scaled; when it is full smoltcp
+/// takes back what it had offered, and hears nothing of who makes use of it, be it that there is room to send to.
+pub(crate) const CAN_GET_FULL: usize = u16::MAX as usize;
 
 pub(crate) struct Stack {
     interface: Interface,
@@ -21,12 +23,13 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Listens at this address and port.
+    /// Listens at this address and port, with so many bytes to receive into.
     pub(crate) fn listen(
         device: &mut impl Device,
         hardware: [u8; 6],
         address: Ipv4Addr,
         port: u16,
+        receive: usize,
     ) -> Self {
         let config = Config::new(EthernetAddress(hardware).into());
         let mut interface = Interface::new(config, device, Instant::now());
@@ -35,7 +38,7 @@ impl Stack {
             added.expect("room for an address");
         });
         let buffer = |bytes| tcp::SocketBuffer::new(vec![0; bytes]);
-        let mut socket = tcp::Socket::new(buffer(RECEIVE), buffer(SEND));
+        let mut socket = tcp::Socket::new(buffer(receive), buffer(SEND));
         socket.listen(port).expect("a port");
         let mut sockets = SocketSet::new(vec![]);
         let connection = sockets.add(socket);
