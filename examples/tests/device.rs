@@ -5,6 +5,7 @@ mod wired;
 use core::net::Ipv4Addr;
 use core::slice;
 use std::net::UdpSocket;
+use std::time::Instant;
 
 use packet_ring::device::{Device, Kicks, PacketDevice, Rings, XdpDevice};
 use packet_ring::packet::{self, FrameGeometry, Geometry, LinkState};
@@ -13,7 +14,7 @@ use packet_ring::{Deadline, Error, OnSignal, Unsent, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Namespace, TokenBucket, VethOptions, VethPair, frame, suite};
 use smoltcp::phy::{Device as _, Medium, TxToken};
-use smoltcp::time::Instant;
+use smoltcp::time::Instant as Moment;
 use wired::{CHUNKS, PATIENCE, QUIET, ROOM, SLOTS, Wire, receive, rights, transmit};
 
 /// Frames of many lengths with these numbers.
@@ -81,7 +82,7 @@ fn a_frame_leaves_at_once_unless_asked_otherwise() -> TestResult {
 }
 
 /// What has frames leave that wait for a flush.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LeaveBy {
     Flush,
     Wait,
@@ -92,7 +93,8 @@ enum LeaveBy {
 fn frames_that_wait_for_a_flush_leave_by_it() -> TestResult {
     fn test<R: Rings>(device: Device<R>, wire: &Wire, leave: LeaveBy) -> TestResult {
         let mut device = device.kicks(Kicks::OnFlush);
-        let sent = frames(0..ROOM as u64);
+        let full = leave == LeaveBy::OneMore;
+        let sent = frames(0..ROOM as u64 - u64::from(!full));
         for sent in &sent {
             assert!(transmit(&mut device, sent));
         }
@@ -104,7 +106,7 @@ fn frames_that_wait_for_a_flush_leave_by_it() -> TestResult {
                 let woken = device.wait(Deadline::PASSED, OnSignal::Continue)?;
                 assert_eq!(woken, Wake::TimedOut);
             }
-            LeaveBy::OneMore => assert!(device.transmit(Instant::ZERO).is_some()),
+            LeaveBy::OneMore => assert!(device.transmit(Moment::ZERO).is_some()),
         }
         wire.assert_arrive(&sent)
     }
@@ -154,6 +156,39 @@ fn what_a_link_that_is_down_does_not_take_waits_for_it() -> TestResult {
             wire.assert_arrive(&sent)?;
             wire.injector.send_batch(&sent)?;
             assert_come(device, &sent)?;
+        }
+        Ok(())
+    }
+    over_both!(test)
+}
+
+fn a_link_that_is_down_is_told_once_and_then_at_deadlines() -> TestResult {
+    fn test<R: Rings>(device: &mut Device<R>, wire: &Wire) -> TestResult {
+        for waiting in [0, 1, ROOM] {
+            let woken = device.wait(Deadline::PASSED, OnSignal::Continue);
+            assert_eq!(woken, Ok(Wake::TimedOut));
+            wire.pair.far.set_down()?;
+            for sent in &frames(0..waiting as u64) {
+                assert!(transmit(device, sent));
+            }
+            let start = Instant::now();
+            let long = Deadline::after(PATIENCE);
+            assert_eq!(device.wait(long, OnSignal::Continue), Err(Error::LinkDown));
+            assert!(start.elapsed() < PATIENCE / 2);
+            for _ in 0..2 {
+                // Longer than every nap.
+                let (start, time) = (Instant::now(), 3 * QUIET);
+                let told = device.wait(Deadline::after(time), OnSignal::Continue);
+                assert_eq!(told, Err(Error::LinkDown));
+                assert!(
+                    start.elapsed() >= time,
+                    "{:?}, {waiting} waiting",
+                    start.elapsed()
+                );
+            }
+            wire.pair.set_up()?;
+            while device.wait(Deadline::after(QUIET), OnSignal::Continue) != Ok(Wake::TimedOut) {}
+            wire.assert_arrive(&frames(0..waiting as u64))?;
         }
         Ok(())
     }
@@ -210,8 +245,8 @@ fn a_token_that_is_dropped_changes_nothing() -> TestResult {
         let woken = device.wait(Deadline::after(PATIENCE), OnSignal::Continue)?;
         assert_eq!(woken, Wake::Ready);
         for _ in 0..3 * ROOM {
-            assert!(device.receive(Instant::ZERO).is_some());
-            assert!(device.transmit(Instant::ZERO).is_some());
+            assert!(device.receive(Moment::ZERO).is_some());
+            assert!(device.transmit(Moment::ZERO).is_some());
         }
         assert_come(device, &sent)?;
         assert!(transmit(device, &sent[0]));
@@ -223,7 +258,7 @@ fn a_token_that_is_dropped_changes_nothing() -> TestResult {
 fn a_frame_beyond_its_room_is_told_and_not_sent() -> TestResult {
     fn test<R: Rings>(device: &mut Device<R>, wire: &Wire) -> TestResult {
         for _ in 0..3 * ROOM {
-            let token = device.transmit(Instant::ZERO).ok_or("no room")?;
+            let token = device.transmit(Moment::ZERO).ok_or("no room")?;
             let room = token.consume(5000, |room| room.len());
             assert!((1514..5000).contains(&room), "{room}");
             let told = device.take_error();
@@ -461,6 +496,7 @@ suite![
     a_frame_leaves_at_once_unless_asked_otherwise,
     frames_that_wait_for_a_flush_leave_by_it,
     what_a_link_that_is_down_does_not_take_waits_for_it,
+    a_link_that_is_down_is_told_once_and_then_at_deadlines,
     the_link_is_told_with_its_carrier,
     an_interface_that_is_gone_is_an_error_and_no_panic,
     a_token_that_is_dropped_changes_nothing,

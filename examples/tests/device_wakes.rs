@@ -175,10 +175,19 @@ fn the_link_wakes_who_asked_for_it() -> TestResult {
         let becomes = |driver: &mut _, up| becomes(driver, &reactor, up);
         becomes(&mut driver, true)?;
         for _ in 0..3 {
-            wire.pair.near.set_down()?;
-            becomes(&mut driver, false)?;
-            wire.pair.set_up()?;
-            becomes(&mut driver, true)?;
+            for up in [false, true] {
+                // A message can be about anything.
+                while reactor.wakes(QUIET)? {
+                    assert!((driver.link_state(&mut context()) == LinkState::Up) != up);
+                }
+                if up {
+                    wire.pair.set_up()?;
+                } else {
+                    wire.pair.near.set_down()?;
+                }
+                assert!(reactor.wakes(PATIENCE)?, "nobody was woken");
+                becomes(&mut driver, up)?;
+            }
         }
         wire.pair.delete()?;
         becomes(&mut driver, false)
