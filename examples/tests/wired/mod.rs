@@ -1,21 +1,27 @@
 //! A device of each family at the far end of a cable, and who feeds and watches it from the near one.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "each test file uses its own part"
+)]
 
 #[path = "../../../tests/xdp/rights.rs"]
 pub(crate) mod rights;
 
 use core::time::Duration;
 
-use packet_ring::device::{PacketDevice, XdpDevice};
+use packet_ring::device::{Device, PacketDevice, Rings, XdpDevice};
 use packet_ring::lifecycle::Bound;
 use packet_ring::packet::{self, FrameGeometry, Geometry, Interface};
 use packet_ring::xdp::{
     self, AttachMode, Attachment, Pool, Queue, Redirect, RingSize, Umem, UmemGeometry, Xskmap,
 };
+use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{Injector, Sees, VethOptions, VethPair, Witness};
-use smoltcp::phy::{Device, RxToken, TxToken};
+use packet_ring_lab::{Injector, Sees, VethOptions, VethPair, Witness, frame};
+use smoltcp::phy::{self, RxToken, TxToken};
 use smoltcp::time::Instant;
 
 /// When a test stops hoping: far beyond what a loaded machine takes.
@@ -115,9 +121,7 @@ impl Wire {
         test(&mut device)?;
         let (rings, joint, mut pool) = device.into_parts();
         drop((attached, map));
-        joint
-            .close(rings)?
-            .reclaim(packet_ring::Deadline::after(PATIENCE))?;
+        joint.close(rings)?.reclaim(Deadline::after(PATIENCE))?;
         pool.take_back();
         let count = umem.geometry().count();
         assert_eq!((pool.len(), umem.census().free), (count, count));
@@ -126,14 +130,49 @@ impl Wire {
 }
 
 /// Writes a frame as a stack does; whether there was room.
-pub(crate) fn transmit(device: &mut impl Device, frame: &[u8]) -> bool {
+pub(crate) fn transmit(device: &mut impl phy::Device, frame: &[u8]) -> bool {
     let token = device.transmit(Instant::ZERO);
     let room = token.map(|token| token.consume(frame.len(), |to| to.copy_from_slice(frame)));
     room.is_some()
 }
 
 /// Receives a packet as a stack does, if one is there.
-pub(crate) fn receive(device: &mut impl Device) -> Option<Vec<u8>> {
+pub(crate) fn receive(device: &mut impl phy::Device) -> Option<Vec<u8>> {
     let (token, _) = device.receive(Instant::ZERO)?;
     Some(token.consume(<[u8]>::to_vec))
 }
+
+/// Frames of many lengths with these numbers.
+pub(crate) fn frames(numbers: core::ops::Range<u64>) -> Vec<Vec<u8>> {
+    let len = |number: u64| 60 + number as usize * 97 % 1400;
+    numbers
+        .map(|number| frame::numbered(number, len(number)))
+        .collect()
+}
+
+/// The next packet, waited for.
+pub(crate) fn next<R: Rings>(device: &mut Device<R>) -> Result<Vec<u8>, Stopped> {
+    let woken = device.wait(Deadline::after(PATIENCE), OnSignal::Continue)?;
+    Ok(receive(device).ok_or_else(|| format!("no packet: {woken:?}"))?)
+}
+
+/// Asserts that these packets come, in this order and no others.
+pub(crate) fn assert_come<R: Rings>(device: &mut Device<R>, packets: &[Vec<u8>]) -> TestResult {
+    for (place, sent) in packets.iter().enumerate() {
+        assert!(next(device)? == *sent, "packet {place} is another");
+    }
+    let quiet = device.wait(Deadline::after(QUIET), OnSignal::Continue)?;
+    assert_eq!((quiet, receive(device)), (Wake::TimedOut, None));
+    Ok(())
+}
+
+/// Runs a test over a device of each family, each on a cable of its own.
+macro_rules! over_both {
+    ($test:ident) => {{
+        let wire = Wire::new()?;
+        wire.with_packet(|mut device| $test(&mut device, &wire))?;
+        let wire = Wire::new()?;
+        wire.with_xdp(|device| $test(device, &wire))
+    }};
+}
+pub(crate) use over_both;
