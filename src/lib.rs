@@ -14,11 +14,15 @@ pub mod chunks;
 #[cfg(all(not(loom), any(feature = "smoltcp", feature = "embassy-net-driver")))]
 pub mod device;
 #[cfg(not(loom))]
+mod edge_triggered;
+#[cfg(not(loom))]
 mod error;
 #[cfg(not(loom))]
 mod gather;
 #[cfg(not(loom))]
 mod geometry;
+#[cfg(not(loom))]
+pub mod guide;
 #[allow(unsafe_code)]
 pub mod handoff;
 #[cfg(not(loom))]
@@ -29,6 +33,8 @@ pub mod lifecycle;
 mod link_watch;
 #[cfg(not(loom))]
 pub mod packet;
+#[cfg(not(loom))]
+mod raw_fd;
 #[allow(unsafe_code)]
 pub mod ring;
 #[allow(unsafe_code)]

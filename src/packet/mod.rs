@@ -72,6 +72,7 @@ pub use self::tx_frame::TxFrame;
 pub use self::vnet::{Segmentation, VnetHeader};
 pub use self::walk::{Packets, Position};
 pub use crate::abi::packet::{BlockStatus, PacketStatus};
+pub use crate::edge_triggered::EdgeTriggered;
 pub use crate::gather::Gather;
 pub use crate::handoff::Slots;
 pub use crate::interface::{Interface, LinkState, Queues};

@@ -95,7 +95,8 @@ impl<'r, D: Delivery, G> Receiver<'r, D, G> {
     /// Its life is the socket's borrow, so that the handle and [`next_block`](Receiver::next_block) can be
     /// used side by side. Register it edge-triggered, and take blocks until there is `None` before the
     /// first wait and after each wake-up: level-triggered polling spins while the newest block is held,
-    /// and after the link went down until [`take_error`](Self::take_error) is called.
+    /// and after the link went down until [`take_error`](Self::take_error) is called. For executors that are
+    /// level-triggered there is [`EdgeTriggered`](super::EdgeTriggered).
     #[must_use]
     pub fn fd(&self) -> BorrowedFd<'r> {
         self.fd

@@ -116,6 +116,13 @@ pub(crate) fn serve(path: &str, family: &str) -> Result<(VethPair, Program), Sto
     Ok((pair, program))
 }
 
+/// Where programs may not be loaded, it says so.
+pub(crate) fn is_refused(path: &str) -> TestResult {
+    let pair = cable()?;
+    let arguments = [pair.far.name(), "xdp", "192.0.2.2/24", "7"];
+    super::refuses(path, &arguments, "CAP_BPF")
+}
+
 /// Has it echo so many bytes, and holds what comes back to what was sent.
 pub(crate) fn echoes(path: &str, family: &str, bytes: u64) -> TestResult {
     let (pair, _program) = serve(path, family)?;
