@@ -161,7 +161,8 @@ impl fmt::Display for Error {
                 f.write_str("the interface is down; packets come again when it is up")
             }
             Self::LinkGone => f.write_str(
-                "the interface is gone; rebind to another (in a fanout group, open another socket)",
+                "the interface is gone; rebind a packet socket to another (in a fanout group, open another \
+                 socket), close one of AF_XDP and begin anew",
             ),
             Self::Corrupt => f.write_str(
                 "the ring holds words that the kernel does not write; open another socket",
@@ -185,7 +186,7 @@ impl fmt::Display for Error {
             Self::QueueBusy { interface, queue } => write!(
                 f,
                 "queue {queue} of interface {interface} has another AF_XDP socket; the kernel lets go of a closed \
-                 one a little later: try until a deadline"
+                 one a little later: bind_until a deadline"
             ),
             Self::ForeignPool => f.write_str("the pool belongs to another UMEM than the ring"),
             Self::NoTxMetadata => {
