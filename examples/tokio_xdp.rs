@@ -11,9 +11,11 @@
 //! `LinkWatch` does, which is a descriptor of its own.
 
 use core::error::Error;
+use core::time::Duration;
 use std::env;
 use std::io;
 
+use packet_ring::Deadline;
 use packet_ring::xdp::{
     AttachMode, Interface, LinkWatch, Pool, Queue, Redirect, RingSize, Rx, RxRings, Socket, Umem,
     UmemGeometry, Xskmap,
@@ -27,15 +29,16 @@ const SLOTS: RingSize = RingSize::new_assert(512);
 async fn main() -> Result<(), Box<dyn Error>> {
     let name = env::args().nth(1).ok_or("usage: tokio_xdp INTERFACE")?;
     let interface = Interface::by_name(&name)?;
-    let (umem, mut pool) = Umem::new(CHUNKS)?;
-    let mut socket = Socket::configure(Rx::new(SLOTS), &umem)?.map()?;
-    socket.rings().fill.stock(&mut pool, SLOTS.get())?;
-    let socket = socket.bind(Queue::new(interface, 0))?;
     let map = Xskmap::create(1)?;
+    let program = Redirect::to(&map).load()?;
+    let (umem, mut pool) = Umem::new(CHUNKS)?;
+    // Of what a program had that has just ended, the kernel lets go a little later.
+    let patience = Deadline::after(Duration::from_secs(1));
+    let mut socket = Socket::configure(Rx::new(SLOTS), &umem)?.map_until(patience)?;
+    socket.rings().fill.stock(&mut pool, SLOTS.get())?;
+    let socket = socket.bind_until(Queue::new(interface, 0), patience)?;
     map.insert(0, &socket)?;
-    let _attached = Redirect::to(&map)
-        .load()?
-        .attach(interface, AttachMode::Either)?;
+    let _attached = program.attach(interface, AttachMode::Either)?;
     let watch = LinkWatch::new(interface)?;
     let (rings, _joint) = socket.split();
     println!("receiving");

@@ -107,6 +107,10 @@ pub enum Error {
     },
     /// The filter cannot run in XDP.
     Untranslatable(Untranslatable),
+    /// The interface is not Ethernet.
+    NotEthernet,
+    /// The pool has not enough frames to receive and to send with.
+    PoolTooSmall,
     /// The descriptor is that of no XSKMAP.
     NotXskmap,
     /// The descriptor is that of no XDP program.
@@ -157,7 +161,8 @@ impl fmt::Display for Error {
                 f.write_str("the interface is down; packets come again when it is up")
             }
             Self::LinkGone => f.write_str(
-                "the interface is gone; rebind to another (in a fanout group, open another socket)",
+                "the interface is gone; rebind a packet socket to another (in a fanout group, open another \
+                 socket), close one of AF_XDP and begin anew",
             ),
             Self::Corrupt => f.write_str(
                 "the ring holds words that the kernel does not write; open another socket",
@@ -181,7 +186,7 @@ impl fmt::Display for Error {
             Self::QueueBusy { interface, queue } => write!(
                 f,
                 "queue {queue} of interface {interface} has another AF_XDP socket; the kernel lets go of a closed \
-                 one a little later: try until a deadline"
+                 one a little later: bind_until a deadline"
             ),
             Self::ForeignPool => f.write_str("the pool belongs to another UMEM than the ring"),
             Self::NoTxMetadata => {
@@ -214,6 +219,11 @@ impl fmt::Display for Error {
                 write!(f, "; program {program} is attached to it, {mode}")
             }
             Self::Untranslatable(why) => why.fmt(f),
+            Self::NotEthernet => f.write_str("the interface is not Ethernet"),
+            Self::PoolTooSmall => f.write_str(
+                "the pool has not enough frames to receive and to send with: two at least, one where the fill \
+                 ring is stocked",
+            ),
             Self::NotXskmap => f.write_str("the descriptor is that of no XSKMAP"),
             Self::NotXdpProgram => f.write_str("the descriptor is that of no XDP program"),
             Self::NotXdpLink => f.write_str("the descriptor is that of no link of an XDP program"),

@@ -109,7 +109,8 @@ impl Interface {
     /// # Errors
     ///
     /// [`Error::NoSuchInterface`] where it is gone. [`Error::System`]: EOPNOTSUPP where the driver does
-    /// not tell, as that of the loopback.
+    /// not tell, as that of the loopback, or the socket is of AF_XDP, of which none does: a
+    /// [`LinkWatch`](crate::packet::LinkWatch) will do.
     #[doc(alias = "ETHTOOL_GCHANNELS")]
     pub fn queues(self, socket: impl AsFd) -> Result<Queues, Error> {
         let (receive, transmit) = link::queues(socket.as_fd(), self.index()).map_err(unread)?;

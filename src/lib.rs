@@ -11,6 +11,8 @@ mod abi;
 pub mod bpf;
 #[allow(unsafe_code)]
 pub mod chunks;
+#[cfg(all(not(loom), any(feature = "smoltcp", feature = "embassy-net-driver")))]
+pub mod device;
 #[cfg(not(loom))]
 mod edge_triggered;
 #[cfg(not(loom))]

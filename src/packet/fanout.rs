@@ -37,7 +37,7 @@ pub enum FanoutMode {
     /// What [`Fanout::rollover`] says of full members holds here too.
     #[doc(alias = "PACKET_FANOUT_ROLLOVER")]
     Rollover,
-    /// By chance. Linux 3.11.
+    /// By chance. Linux 3.12.
     #[doc(alias = "PACKET_FANOUT_RND")]
     Random,
     /// By the kernel's `queue_mapping`, modulo the members: of a received packet 1 + its queue, or 0 where

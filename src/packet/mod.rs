@@ -16,6 +16,8 @@
 //! | `SO_BUSY_POLL`, `SO_PREFER_BUSY_POLL` | poll the driver's queue that a socket last received from, which the kernel notes for no packet socket |
 
 mod block;
+#[cfg(any(feature = "smoltcp", feature = "embassy-net-driver"))]
+mod burst;
 mod copied;
 mod delivery;
 mod fanout;

@@ -33,10 +33,10 @@ pub enum Ended {
 /// holds for its frames. `G` is that of [`Bound`](crate::lifecycle::Bound).
 #[derive(Debug)]
 pub struct Receiver<'r, D: Delivery = Blocks, G = Alone> {
-    ring: handoff::Receiver<'r>,
+    pub(super) ring: handoff::Receiver<'r>,
     fd: BorrowedFd<'r>,
     watch: &'r mut Watch,
-    delivery: D,
+    pub(super) delivery: D,
     pub(super) group: &'r G,
 }
 
@@ -81,7 +81,7 @@ impl<'r, D: Delivery, G> Receiver<'r, D, G> {
     }
 
     #[inline]
-    pub(super) fn next(&mut self) -> Option<D::Guard<&'r Slots>> {
+    pub(crate) fn next(&mut self) -> Option<D::Guard<&'r Slots>> {
         if self.ring.slots().is_corrupt() {
             return None;
         }

@@ -1,6 +1,9 @@
 //! An example as a child process in the test's own network namespace, held to what was put on the wire.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
+pub(crate) mod stack;
+pub(crate) mod tcp;
+
 use core::time::Duration;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
