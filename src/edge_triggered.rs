@@ -34,7 +34,8 @@ use crate::error::{Error, Operation};
 /// that comes after it makes the descriptor readable.
 ///
 /// It is an epoll instance that holds the socket, edge-triggered, and is owned apart from it: for executors that want
-/// to own what they wait for, while the ring is taken from. Once the socket is closed it is never readable again.
+/// to own what they wait for, while the ring is taken from. Once the socket is closed, and with it its other half and
+/// every duplicate of its descriptor, it is never readable again.
 #[doc(alias = "EPOLLET")]
 #[derive(Debug)]
 pub struct EdgeTriggered {

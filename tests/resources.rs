@@ -4,12 +4,17 @@ mod data_path;
 
 use core::mem::forget;
 use core::panic::AssertUnwindSafe;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::panic::{catch_unwind, resume_unwind};
+use std::path::Path;
 use std::thread;
 
 use packet_ring::lifecycle::{Bound, Mapped};
-use packet_ring::packet::{Geometry, Interface, Rx, Socket};
+use packet_ring::packet::{
+    EdgeTriggered, FrameGeometry, Gather, Geometry, Interface, LinkWatch, Rx, RxTx, Socket, Tx,
+};
 use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Injector, VethOptions, VethPair, frame, procfs, suite};
@@ -125,7 +130,52 @@ fn a_thousand_sockets_leave_nothing_behind() -> TestResult {
     Ok(())
 }
 
+/// The flags (`open`'s, as fdinfo tells them) of each descriptor of this process that is no file or directory.
+fn descriptors() -> Result<BTreeMap<OsString, u32>, Stopped> {
+    let mut flags = BTreeMap::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let entry = entry?;
+        let name = fs::read_link(entry.path())?;
+        let name = name.to_string_lossy();
+        if !name.starts_with("socket:") && !name.starts_with("anon_inode:") {
+            continue;
+        }
+        let info = fs::read_to_string(Path::new("/proc/self/fdinfo").join(entry.file_name()))?;
+        let line = info.lines().find_map(|line| line.strip_prefix("flags:"));
+        let value = u32::from_str_radix(line.ok_or("no flags")?.trim(), 8)?;
+        flags.insert(entry.file_name(), value);
+    }
+    Ok(flags)
+}
+
+fn what_is_executed_gets_no_descriptor() -> TestResult {
+    const CLOSE_ON_EXEC: u32 = 0o2_000_000;
+    let pair = VethPair::create(&VethOptions::default())?;
+    let far = interface(&pair.far)?;
+    let before = descriptors()?;
+    let rings = RxTx::new(Rx::new(RING), Tx::new(FrameGeometry::DEFAULT));
+    let (rx, tx) = Socket::configure(rings)?.map()?.bind(far)?.into_split()?;
+    let events = EdgeTriggered::new(&rx)?;
+    let gather = Gather::new(&rx)?;
+    let link = LinkWatch::new(far)?;
+    let mut ours = descriptors()?;
+    ours.retain(|fd, _| !before.contains_key(fd));
+    // A socket and its duplicate; one; an epoll instance and a timer; one.
+    assert_eq!(ours.len(), 2 + 1 + 2 + 1);
+    for (fd, flags) in ours {
+        assert_ne!(
+            flags & CLOSE_ON_EXEC,
+            0,
+            "descriptor {}: {flags:o}",
+            fd.display()
+        );
+    }
+    drop((gather, events, link, tx));
+    Ok(())
+}
+
 suite![; alone:
     every_state_lets_go_of_what_it_holds,
     a_thousand_sockets_leave_nothing_behind,
+    what_is_executed_gets_no_descriptor,
 ];

@@ -49,6 +49,23 @@ fn memory_that_is_used_behind_its_end_fails_the_model() {
     });
 }
 
+/// Every call on the ring came before; what one of them lent is still read.
+#[test]
+#[should_panic(expected = "currently reading from cell")]
+fn memory_that_goes_while_it_is_lent_fails_the_model() {
+    loom::model(|| {
+        let (kernel, ring, mapping) = Kernel::with_mapped_ring(ONE_BLOCK);
+        kernel.receive(1);
+        kernel.expire_timer();
+        // SAFETY: as above.
+        let mut receiver = unsafe { ring.into_shared(()) };
+        let block = receiver.next_block().expect("a block that was filled");
+        let lent = block.bytes();
+        drop(mapping);
+        let _ = lent[0];
+    });
+}
+
 /// Memory that goes behind its last use is nobody's error.
 #[test]
 fn memory_goes_behind_its_last_use() {
