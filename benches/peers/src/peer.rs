@@ -173,6 +173,14 @@ impl Seen {
         self.note(word(0), word(NUMBER), len);
     }
 
+    /// Adds what another has seen.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.numbers = self.numbers.wrapping_add(other.numbers);
+        self.headers = self.headers.wrapping_add(other.headers);
+    }
+
     /// Whether these are the packets with the numbers below `count`, each of `len` bytes, each once.
     pub(crate) fn are_all(&self, count: u64, len: usize) -> bool {
         self.packets == count

@@ -17,6 +17,9 @@ use crate::peer::{Answer, Place, Receive, Seen};
 pub(crate) trait Sending: FnOnce(&Injector) -> u64 {}
 impl<F: FnOnce(&Injector) -> u64> Sending for F {}
 
+/// Bytes of a packet.
+pub(crate) const LEN: usize = 64;
+
 /// How long receivers get after the last packet was sent.
 const GRACE: Duration = Duration::from_millis(250);
 
@@ -110,7 +113,7 @@ pub(crate) fn go(
         }
         over.store(true, Ordering::Relaxed);
         // Whoever still sleeps is woken, and looks up.
-        let last = frame::numbered(0, 64);
+        let last = frame::numbered(0, LEN);
         while ended.load(Ordering::Relaxed) < count {
             let _ = injector.send(&last);
             thread::sleep(Duration::from_millis(1));
@@ -134,10 +137,13 @@ pub(crate) fn go(
     }
     let first = all_came.pop().ok_or("nobody received")?;
     let came = all_came.into_iter().fold(first, |mut sum, came| {
-        sum.seen.packets += came.seen.packets;
+        sum.seen.add(&came.seen);
         sum.taken += came.taken;
         sum
     });
+    if came.seen.packets == packets && !came.seen.are_all(packets, LEN) {
+        return Err("as many packets came as were sent, and not each of them once".into());
+    }
     Ok(figures(&came, packets, counts))
 }
 

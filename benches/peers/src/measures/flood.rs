@@ -27,7 +27,7 @@ pub(crate) fn flood(run: &mut Run, scale: Scale, peers: &[&'static dyn Peer]) {
         let ends = cable();
         let mut readers = [peer.receiver(&ends[1], &Ring::LARGE)?];
         Ok(Box::new(move |counts| {
-            let template = frame::numbered(0, 64);
+            let template = frame::numbered(0, ended::LEN);
             ended::go(&mut readers, &ends, packets, counts, |injector| {
                 injector.flood(&template, 0..packets)
             })
@@ -41,7 +41,7 @@ const PACED: u64 = 25_000;
 
 /// Sends one packet at a time, each when it is due.
 fn at_a_pace(injector: &Injector, packets: u64) -> u64 {
-    let mut template = frame::numbered(0, 64);
+    let mut template = frame::numbered(0, ended::LEN);
     let start = Instant::now();
     for number in 0..packets {
         frame::renumber(&mut template, number);
@@ -113,7 +113,7 @@ pub(crate) fn xdp(run: &mut Run, scale: Scale, peers: &[&'static dyn Peer]) {
             let ends = cable_with_programs(mode);
             let mut readers = [peer.receiver(&ends[1], &SLOTS)?];
             Ok(Box::new(move |counts| {
-                let template = frame::numbered(0, 64);
+                let template = frame::numbered(0, ended::LEN);
                 let went = ended::go(&mut readers, &ends, packets, counts, |injector| {
                     injector.flood(&template, 0..packets)
                 });

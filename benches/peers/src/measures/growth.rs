@@ -37,7 +37,7 @@ fn grow(
             .map(|_| peer.receiver(&ends[1], &ring))
             .collect::<Answer<Vec<Box<dyn Receive>>>>()?;
         let goes: Goes<'static> = Box::new(move |counts| {
-            let template = frame::numbered(0, 64);
+            let template = frame::numbered(0, ended::LEN);
             ended::go(&mut readers, &ends, packets, counts, |injector| {
                 injector.flood(&template, 0..packets)
             })
@@ -70,20 +70,14 @@ pub(crate) fn ring_size(run: &mut Run, scale: Scale, peers: &[&'static dyn Peer]
 /// With the blocks that are kept, of 64, and with the workers that share the packets.
 pub(crate) fn held_and_workers(run: &mut Run, scale: Scale, peers: &[&'static dyn Peer]) {
     for held in [1, 8, 32, 56] {
+        let at = format!("{held} {}", if held == 1 { "block" } else { "blocks" });
         let ring = Ring {
             // Small ones, of which a flood fills many.
             block_size: 1 << 17,
             held,
             ..Ring::LARGE
         };
-        grow(
-            run,
-            scale,
-            peers,
-            ("held", format!("{held} blocks")),
-            1,
-            || ring,
-        );
+        grow(run, scale, peers, ("held", at), 1, || ring);
     }
     for workers in [1, 2, 4, 8] {
         static GROUP: AtomicU16 = AtomicU16::new(1);

@@ -75,7 +75,7 @@ pub(crate) fn cold(run: &mut Run, scale: Scale, peers: &[&'static dyn Peer]) {
             id: "drain",
             at: Some(format!("{len} bytes")),
             unit: "ns a packet",
-            turns: scale.turns(11),
+            turns: scale.turns(9),
             family: Family::Packet,
             reference: by_hand(Family::Packet),
         };

@@ -48,8 +48,15 @@ impl Peer for Messages {
             return Err("it has no blocks".into());
         }
         let fd = open();
-        // Of the memory that a packet takes in a socket's queue, little is the packet: as much as the kernel allows.
-        set_at(&fd, SOL_SOCKET, SO_RCVBUFFORCE, &(i32::MAX / 2));
+        // Of the memory that a packet takes in a socket's queue, little is the packet: with eight times as much as a ring
+        // it holds about as many of the short ones.
+        let bytes = 8 * ring.bytes();
+        set_at(
+            &fd,
+            SOL_SOCKET,
+            SO_RCVBUFFORCE,
+            &(bytes.min(i32::MAX as usize / 2) as i32),
+        );
         bind(&fd, place.index(), EVERY_PROTOCOL);
         if let Some(group) = ring.fanout {
             set(&fd, abi::PACKET_FANOUT, &(u32::from(group) | IN_TURN << 16));

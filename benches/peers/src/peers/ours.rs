@@ -247,7 +247,7 @@ impl Receive for Holding {
         let mut receiver = self.socket.receiver();
         let mut kept = std::collections::VecDeque::with_capacity(self.held + 1);
         // Long enough for what is measured to be that of a reader with its blocks; its caller looks up now and then.
-        for _ in 0..8 * self.held {
+        for _ in 0..8 * self.held.max(32) {
             let Some(block) = receiver.next_block() else {
                 let woken = receiver.wait(
                     Deadline::after(crate::peer::PATIENCE / 10),

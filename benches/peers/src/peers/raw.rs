@@ -15,8 +15,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use packet_ring::lifecycle::Bound;
 use packet_ring::packet::{FrameGeometry, RxV2, Socket};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::event::{PollFd, PollFlags, epoll, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::{no_version, ours, raw_transmit};
@@ -59,8 +59,11 @@ impl Peer for ByHand {
             None => Box::new(ours::blocks(place, ring)?),
             Some(_) => Box::new(ours::member(place, ring)?),
         };
+        let mapping = Mapping::new(socket, ring.bytes())?;
         Ok(Box::new(V3 {
-            mapping: Mapping::new(socket, ring.bytes())?,
+            // A poll returns at once where the newest block is kept.
+            edge: (ring.held > 0).then(|| mapping.edge()).transpose()?,
+            mapping,
             size: ring.block_size as usize,
             count: ring.blocks as usize,
             next: 0,
@@ -134,6 +137,14 @@ impl Mapping {
         self.socket.as_fd()
     }
 
+    /// An edge-triggered instance of epoll with the socket in it.
+    fn edge(&self) -> Answer<OwnedFd> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&epoll, self.fd(), epoll::EventData::new_u64(0), flags)?;
+        Ok(epoll)
+    }
+
     fn sleep(&self) {
         let fd = self.fd();
         let _ = poll(&mut [PollFd::new(&fd, PollFlags::IN)], None);
@@ -160,6 +171,7 @@ unsafe fn word<'a>(address: *mut u8) -> &'a AtomicU32 {
 
 struct V3 {
     mapping: Mapping,
+    edge: Option<OwnedFd>,
     size: usize,
     count: usize,
     next: usize,
@@ -203,7 +215,16 @@ impl Receive for V3 {
     }
 
     fn receive(&mut self, seen: &mut Seen) {
-        self.mapping.sleep();
+        match &self.edge {
+            None => self.mapping.sleep(),
+            Some(epoll) => {
+                let mut events = [epoll::Event {
+                    flags: epoll::EventFlags::empty(),
+                    data: epoll::EventData::new_u64(0),
+                }];
+                let _ = epoll::wait(epoll, &mut events, None);
+            }
+        }
         self.drain(seen);
     }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::line::{Line, Where};
 use super::plot;
-use super::table::{Table, figure, tables};
+use super::table::{Table, figure, missing, tables};
 
 const TEMPLATE: &str = include_str!("performance.md");
 
@@ -106,7 +106,8 @@ fn measure(plots: &Path, lines: &[Line], id: &str) -> Done<String> {
             fs::write(plots.join(&file), plot::bars(&table))?;
             let _ = writeln!(text, "![{}](performance/{file})\n", name(&table));
         }
-        let _ = writeln!(text, "{}", table.markdown());
+        let missing = missing(core::slice::from_ref(&table));
+        let _ = writeln!(text, "{}{missing}", table.markdown());
     }
     Ok(or_missing(text))
 }
@@ -146,7 +147,8 @@ fn growth(plots: &Path, lines: &[Line], id: &str) -> Done<String> {
                 );
             }
         }
-        text += "\n\n<details><summary>Each with its spread, what was lost and what was asked of the kernel</summary>\n\n";
+        let _ = writeln!(text, "\n{}", missing(&tables));
+        text += "<details><summary>Each with its spread, what was lost and what was asked of the kernel</summary>\n\n";
         for table in &tables {
             let _ = writeln!(text, "#### {}\n", table.at.unwrap_or_default());
             if let Some(standing) = table.standing() {

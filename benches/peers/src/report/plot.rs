@@ -99,8 +99,36 @@ pub(super) fn bars(table: &Table<'_>) -> String {
     svg + "</svg>\n"
 }
 
-/// What tells lines apart.
-const DASHES: [&str; 4] = ["", "6 3", "2 3", "8 3 2 3"];
+/// What tells lines apart: loops by hand are grey and ours blue.
+const GREYS: [&str; 3] = ["#555555", "#aaaaaa", "#808080"];
+const BLUES: [&str; 3] = ["#1d4f91", "#3f8fe0", "#7cc0f5"];
+const OTHERS: [&str; 7] = [
+    "#c98a3b", "#a8401f", "#7a4f9d", "#3f8f5f", "#b03a6c", "#6b7f1f", "#2f8f8f",
+];
+const DASHES: [&str; 3] = ["", "6 3", "2 3"];
+
+/// The colour and the dashes of each peer's line.
+fn styles<'a>(peers: &[&Row<'a>]) -> Vec<(&'a str, String, &'static str)> {
+    let mut used = [0; 3];
+    let style = |row: &&Row<'a>| {
+        let (kind, colours) = if row.is_by_hand() {
+            (0, &GREYS[..])
+        } else if row.is_ours() {
+            (1, &BLUES[..])
+        } else {
+            (2, &OTHERS[..])
+        };
+        let number = used[kind];
+        used[kind] += 1;
+        let colour = colours[number % colours.len()];
+        let dashes = DASHES[number % DASHES.len()];
+        let stroke = format!(
+            "stroke=\"{colour}\" stroke-width=\"2\" stroke-dasharray=\"{dashes}\" fill=\"none\""
+        );
+        (row.peer, stroke, colour)
+    };
+    peers.iter().map(style).collect()
+}
 
 /// A line for each peer over tables that grow.
 pub(super) fn lines(tables: &[Table<'_>], what: &str) -> String {
@@ -112,10 +140,10 @@ pub(super) fn lines(tables: &[Table<'_>], what: &str) -> String {
             .flat_map(|table| table.rows.iter().map(|row| row.range.median))
     };
     let at = scale(figures());
-    let mut peers: Vec<&str> = Vec::new();
+    let mut peers: Vec<&Row<'_>> = Vec::new();
     for row in tables.iter().flat_map(|table| &table.rows) {
-        if !peers.contains(&row.peer) {
-            peers.push(row.peer);
+        if !peers.iter().any(|known| known.peer == row.peer) {
+            peers.push(row);
         }
     }
     let unit = tables.first().map_or("", |table| table.unit);
@@ -138,14 +166,27 @@ pub(super) fn lines(tables: &[Table<'_>], what: &str) -> String {
             table.at.unwrap_or_default()
         );
     }
-    for (number, peer) in peers.iter().enumerate() {
+    let (least, greatest) = figures().fold((f64::MAX, 0.0_f64), |(least, greatest), figure| {
+        (least.min(figure), greatest.max(figure))
+    });
+    for shown in [least, greatest] {
+        let y = TOP + room * (1.0 - at(shown));
+        let _ = write!(
+            svg,
+            "<path d=\"M{left} {y:.1}H{:.0}\" stroke=\"#dddddd\"/>\n\
+             <text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\">{}</text>\n",
+            WIDTH - right,
+            left - 6.0,
+            y + 4.0,
+            figure(shown)
+        );
+    }
+    for (number, (peer, stroke, colour)) in styles(&peers).into_iter().enumerate() {
         let mut path = String::new();
-        let mut colour_of = "black";
         for (place, table) in tables.iter().enumerate() {
-            let Some(row) = table.rows.iter().find(|row| row.peer == *peer) else {
+            let Some(row) = table.rows.iter().find(|row| row.peer == peer) else {
                 continue;
             };
-            colour_of = colour(row);
             let (x, y) = (
                 left + step * place as f64,
                 TOP + room * (1.0 - at(row.range.median)),
@@ -154,18 +195,14 @@ pub(super) fn lines(tables: &[Table<'_>], what: &str) -> String {
             let _ = write!(path, "{letter}{x:.1} {y:.1}");
             let _ = writeln!(
                 svg,
-                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour_of}\"/>"
+                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>"
             );
         }
-        let dashes = DASHES[number % DASHES.len()];
         let y = TOP + 18.0 * number as f64;
         let x = WIDTH - right + 24.0;
-        let style = format!(
-            "stroke=\"{colour_of}\" stroke-width=\"2\" stroke-dasharray=\"{dashes}\" fill=\"none\""
-        );
         let _ = write!(
             svg,
-            "<path d=\"{path}\" {style}/>\n<path d=\"M{x:.0} {y:.0}h28\" {style}/>\n\
+            "<path d=\"{path}\" {stroke}/>\n<path d=\"M{x:.0} {y:.0}h28\" {stroke}/>\n\
              <text x=\"{:.0}\" y=\"{:.0}\">{peer}</text>\n",
             x + 34.0,
             y + 4.0,

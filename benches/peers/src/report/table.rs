@@ -30,6 +30,13 @@ impl Row<'_> {
     }
 }
 
+/// What stands beside figures: its name, its unit, and the median of each peer.
+struct Beside<'a> {
+    name: &'a str,
+    unit: &'a str,
+    figures: Vec<(&'a str, f64)>,
+}
+
 /// A measure.
 pub(crate) struct Table<'a> {
     pub(crate) id: &'a str,
@@ -37,8 +44,7 @@ pub(crate) struct Table<'a> {
     pub(crate) unit: &'a str,
     pub(crate) rows: Vec<Row<'a>>,
     cannot: Vec<(&'a str, &'a str)>,
-    /// What stands beside figures: its name, and the median of each peer.
-    beside: Vec<(&'a str, Vec<(&'a str, f64)>)>,
+    beside: Vec<Beside<'a>>,
 }
 
 /// All measures with this name, in the order of the run.
@@ -74,11 +80,15 @@ impl<'a> Table<'a> {
     fn add(&mut self, line: &'a Line, part: Option<&'a str>) {
         match (&line.outcome, part) {
             (Outcome::Cannot { cannot }, _) => self.cannot.push((&line.peer, cannot)),
-            (Outcome::Figure { range, .. }, Some(part)) => {
+            (Outcome::Figure { range, unit, .. }, Some(name)) => {
                 let figure = (&*line.peer, range.median);
-                match self.beside.iter_mut().find(|(name, _)| *name == part) {
-                    Some((_, figures)) => figures.push(figure),
-                    None => self.beside.push((part, vec![figure])),
+                match self.beside.iter_mut().find(|beside| beside.name == name) {
+                    Some(beside) => beside.figures.push(figure),
+                    None => self.beside.push(Beside {
+                        name,
+                        unit,
+                        figures: vec![figure],
+                    }),
                 }
             }
             (
@@ -180,8 +190,8 @@ impl<'a> Table<'a> {
     /// As Markdown.
     pub(crate) fn markdown(&self) -> String {
         let mut text = format!("| | version | {} | | of the loop by hand | |", self.unit);
-        for (name, _) in &self.beside {
-            let _ = write!(text, " {name} |");
+        for Beside { name, unit, .. } in &self.beside {
+            let _ = write!(text, " {name}, {unit} |");
         }
         text += " turns |\n|---|---|---|---|---|---|";
         text += &"---|".repeat(self.beside.len() + 1);
@@ -204,22 +214,33 @@ impl<'a> Table<'a> {
                 figure(min),
                 figure(max),
             );
-            for (_, figures) in &self.beside {
+            for Beside { figures, .. } in &self.beside {
                 let found = figures.iter().find(|(peer, _)| *peer == row.peer);
                 let shown = found.map_or("not counted".into(), |(_, figure)| small(*figure));
                 let _ = write!(text, " {shown} |");
             }
             let _ = write!(text, " {} |", row.turns);
         }
-        text += "\n";
-        if !self.cannot.is_empty() {
-            text += "\nNot in it:\n";
-            for (peer, why) in &self.cannot {
-                let _ = writeln!(text, "- {peer}: {why}.");
+        text + "\n"
+    }
+}
+
+/// Who is in none of these tables, and why.
+pub(crate) fn missing(tables: &[Table<'_>]) -> String {
+    let mut listed: Vec<(&str, &str)> = Vec::new();
+    for table in tables {
+        for cannot in &table.cannot {
+            if !listed.contains(cannot) {
+                listed.push(*cannot);
             }
         }
-        text
     }
+    let mut text = String::new();
+    for (number, (peer, why)) in listed.into_iter().enumerate() {
+        let begin = if number == 0 { "\nNot in it:\n" } else { "" };
+        let _ = writeln!(text, "{begin}- {peer}: {why}.");
+    }
+    text
 }
 
 /// Where the library stands in a measure.
