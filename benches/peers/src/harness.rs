@@ -70,6 +70,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Answer<T>) -> Answer<T> {
 
 impl<'a> Entry<'a> {
     fn new(name: &'static str, version: String, set_up: impl FnOnce() -> Answer<Goes<'a>>) -> Self {
+        still_alive();
         Self {
             name,
             version,

@@ -1,9 +1,10 @@
 //! The same work done by `packet-ring`, by hand and by others, in one run, and the document of it.
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml --ignore-rust-version`, as root on a machine that is
-//! otherwise idle, writes `docs/performance/run.jsonl`, `docs/performance.md` and its plots, in some ten minutes.
+//! otherwise idle, writes `docs/performance/run.jsonl`, `docs/performance.md` and its plots, in ten to fifteen minutes.
 //!
-//! - `--quick` makes a try of few turns, in less than a minute and a half, and writes elsewhere: `--to DIRECTORY`.
+//! - `--quick` makes a try of few turns, in two to three minutes. It writes elsewhere, as every run of a part does:
+//!   to `--to DIRECTORY`, or to a directory for what is temporary.
 //! - `--only NAME` measures that alone, and can be given several times; `--without PEER` leaves peers of that name out.
 //! - `--from FILE` measures nothing: it makes the document again, from a run's lines.
 //!

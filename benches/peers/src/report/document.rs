@@ -16,7 +16,7 @@ const TEMPLATE: &str = include_str!("performance.md");
 
 type Done<T> = Result<T, Box<dyn core::error::Error>>;
 
-/// Writes `performance.md` and `performance/*.svg`.
+/// Writes `performance.md` and `performance/*.svg`, and takes plots away that a run before has left.
 pub(crate) fn write(directory: &Path, lines: &[Line]) -> Done<()> {
     let place = &lines.first().ok_or("a run without a line")?.place;
     if lines.iter().any(|line| line.place != *place) {
@@ -166,5 +166,28 @@ fn or_missing(text: String) -> String {
         "Not in this run.\n".into()
     } else {
         text.trim_end().to_owned() + "\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::read;
+    use super::*;
+
+    #[test]
+    fn the_document_is_what_its_lines_make() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        let lines = read(&docs.join("performance/run.jsonl")).expect("a run");
+        let name = format!("packet-ring-document-{}", std::process::id());
+        let made = std::env::temp_dir().join(name);
+        fs::create_dir_all(made.join("performance")).expect("a directory");
+        write(&made, &lines).expect("a document");
+        let text = |directory: &Path| fs::read_to_string(directory.join("performance.md"));
+        assert_eq!(
+            text(&made).expect("made"),
+            text(&docs).expect("committed"),
+            "make it again, with --from docs/performance/run.jsonl"
+        );
+        fs::remove_dir_all(made).expect("ours");
     }
 }

@@ -276,3 +276,106 @@ fn small(figure: f64) -> String {
         _ => format!("{figure:.1}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::Where;
+    use super::*;
+
+    fn line(measure: &str, peer: &str, ratio: f64) -> Line {
+        let range = Range {
+            median: ratio,
+            min: ratio,
+            max: ratio,
+        };
+        Line {
+            measure: measure.into(),
+            at: None,
+            peer: peer.into(),
+            version: "1".into(),
+            outcome: Outcome::Figure {
+                range,
+                unit: "ns".into(),
+                ratio: Some(range),
+                turns: 1,
+            },
+            place: Where {
+                kernel: String::new(),
+                cpu: String::new(),
+                processors: 2,
+                date: String::new(),
+                commit: String::new(),
+                quick: false,
+            },
+        }
+    }
+
+    fn standing(lines: &[Line]) -> Standing {
+        let tables = tables(lines, "walk");
+        tables[0].standing().expect("both are there")
+    }
+
+    #[test]
+    fn whoever_is_before_us_is_named() {
+        let lines = [
+            line("walk", "by hand", 1.0),
+            line("walk", CONTROL, 1.01),
+            line("walk", "packet-ring", 0.95),
+            line("walk", "another", 0.9),
+        ];
+        let standing = standing(&lines);
+        assert!(!standing.first);
+        assert_eq!(
+            standing.words,
+            "**Not first**: another is at 0.90, packet-ring at 0.95."
+        );
+    }
+
+    #[test]
+    fn a_loop_by_hand_is_a_rival_and_its_second_go_is_none() {
+        let lines = [
+            line("walk", "by hand", 1.0),
+            line("walk", CONTROL, 0.8),
+            line("walk", "packet-ring", 1.3),
+        ];
+        let words = standing(&lines).words;
+        assert!(
+            words.starts_with("**Not first**: by hand is at 1.00"),
+            "{words}"
+        );
+        assert!(words.contains("20 % off itself"), "{words}");
+    }
+
+    #[test]
+    fn first_with_another_way_says_where_the_defaults_are() {
+        let lines = [
+            line("walk", "by hand", 1.0),
+            line("walk", CONTROL, 1.0),
+            line("walk", "packet-ring", 1.1),
+            line("walk", "packet-ring, copied frames", 0.8),
+        ];
+        let standing = standing(&lines);
+        assert!(standing.first);
+        assert!(
+            (standing.words).ends_with("With its defaults it is at 1.10, not before by hand."),
+            "{}",
+            standing.words
+        );
+    }
+
+    #[test]
+    fn what_stands_beside_is_a_column_and_who_cannot_is_listed() {
+        let mut beside = line("walk.lost", "packet-ring", 0.0);
+        let mut cannot = line("walk", "another", 0.0);
+        if let Outcome::Figure { unit, .. } = &mut beside.outcome {
+            *unit = "%".into();
+        }
+        cannot.outcome = Outcome::Cannot {
+            cannot: "it has no ring".into(),
+        };
+        let lines = [line("walk", "packet-ring", 1.0), beside, cannot];
+        let tables = tables(&lines, "walk");
+        assert!(tables[0].markdown().contains("| lost, % |"));
+        assert!(missing(&tables).contains("- another: it has no ring."));
+    }
+}
