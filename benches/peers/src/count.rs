@@ -67,6 +67,23 @@ pub(crate) struct Counts {
     pub(crate) allocations: u64,
 }
 
+impl Counts {
+    /// Adds what another thread asked for.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let both = self.system_calls.zip(other.system_calls);
+        self.system_calls = both.map(|(own, other)| own + other);
+        self.allocations += other.allocations;
+    }
+
+    /// Without so many system calls, which are the measurement's own.
+    pub(crate) fn without_calls(self, own: u64) -> Self {
+        Self {
+            system_calls: self.system_calls.map(|calls| calls.saturating_sub(own)),
+            ..self
+        }
+    }
+}
+
 /// The tracepoint's number, or why there is none.
 static TRACEPOINT: OnceLock<Answer<u64>> = OnceLock::new();
 

@@ -13,10 +13,6 @@ use crate::count::{Counts, counting};
 use crate::harness::Go;
 use crate::peer::{Answer, Place, Receive, Seen};
 
-/// The sender's turn to speak.
-pub(crate) trait Sending: FnOnce(&Injector) -> u64 {}
-impl<F: FnOnce(&Injector) -> u64> Sending for F {}
-
 /// Bytes of a packet.
 pub(crate) const LEN: usize = 64;
 
@@ -47,7 +43,8 @@ fn receive(reader: &mut dyn Receive, all: &Together<'_>, counts: bool) -> Came {
         taken = thread_cpu_time() - start;
     };
     let counts = if counts {
-        counting(work).1
+        // The clock is asked twice.
+        counting(work).1.without_calls(2)
     } else {
         work();
         Counts::default()
@@ -83,7 +80,7 @@ pub(crate) fn go(
     [near, far]: &[Place; 2],
     packets: u64,
     counts: bool,
-    send: impl Sending,
+    send: impl FnOnce(&Injector) -> u64,
 ) -> Answer<Go> {
     stay_on(0);
     let injector = Injector::on(&near.link)?;
@@ -139,6 +136,7 @@ pub(crate) fn go(
     let came = all_came.into_iter().fold(first, |mut sum, came| {
         sum.seen.add(&came.seen);
         sum.taken += came.taken;
+        sum.counts.add(&came.counts);
         sum
     });
     if came.seen.packets == packets && !came.seen.are_all(packets, LEN) {
@@ -154,9 +152,7 @@ fn figures(came: &Came, packets: u64, counts: bool) -> Go {
     let mut go = Go::from(each(came.taken.as_nanos() as u64));
     if counts {
         if let Some(calls) = came.counts.system_calls {
-            // The clock was asked twice.
-            go.beside
-                .push(("system calls", "a packet", each(calls.saturating_sub(2))));
+            go.beside.push(("system calls", "a packet", each(calls)));
         }
         let allocations = each(came.counts.allocations);
         go.beside.push(("allocations", "a packet", allocations));

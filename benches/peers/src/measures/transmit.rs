@@ -72,7 +72,8 @@ fn sends(peer: &dyn Peer, ends: [Place; 2], len: usize) -> Answer<Goes<'static>>
         };
         let (taken, counted) = if counts {
             let (taken, counted) = counting(send);
-            (taken?, Some(counted))
+            // The clock is asked twice.
+            (taken?, Some(counted.without_calls(2)))
         } else {
             (send()?, None)
         };
@@ -84,9 +85,7 @@ fn sends(peer: &dyn Peer, ends: [Place; 2], len: usize) -> Answer<Goes<'static>>
         let mut go = Go::from(each(taken.as_nanos() as u64));
         if let Some(counted) = counted {
             if let Some(calls) = counted.system_calls {
-                // The clock was asked twice.
-                go.beside
-                    .push(("system calls", "a frame", each(calls.saturating_sub(2))));
+                go.beside.push(("system calls", "a frame", each(calls)));
             }
             go.beside
                 .push(("allocations", "a frame", each(counted.allocations)));

@@ -239,7 +239,12 @@ struct Holding {
 
 impl Receive for Holding {
     fn drain(&mut self, seen: &mut Seen) {
-        self.receive(seen);
+        while let Some(block) = self.socket.next_block() {
+            let _ = block.for_each(|packet| {
+                seen.packet(packet.data(), packet.len());
+                ControlFlow::Continue(())
+            });
+        }
     }
 
     #[inline(never)]
