@@ -11,8 +11,10 @@ use crate::sys::link;
 /// A network interface, by its index.
 ///
 /// An index belongs to a network namespace. What asks about the interface asks through a socket, which
-/// stays in the namespace that it was opened in: any socket will do, in any state, but that of AF_XDP,
-/// which answers no such question (EOPNOTSUPP). No privilege is needed.
+/// stays in the namespace that it was opened in: any socket will do, in any state, a [`LinkWatch`] for one,
+/// but that of AF_XDP, which answers no such question (EOPNOTSUPP). No privilege is needed.
+///
+/// [`LinkWatch`]: crate::packet::LinkWatch
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Interface(NonZeroU32);
 

@@ -17,6 +17,8 @@ mod error;
 mod gather;
 #[cfg(not(loom))]
 mod geometry;
+#[cfg(not(loom))]
+pub mod guide;
 #[allow(unsafe_code)]
 pub mod handoff;
 #[cfg(not(loom))]

@@ -92,11 +92,10 @@ impl<S> Failed<S> {
     }
 }
 
+/// The error's text: it is what `main` prints of one that it returns.
 impl<S> fmt::Debug for Failed<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Failed")
-            .field("error", &self.error)
-            .finish_non_exhaustive()
+        fmt::Display::fmt(self, f)
     }
 }
 

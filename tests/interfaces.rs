@@ -2,11 +2,12 @@
 
 mod data_path;
 
-use packet_ring::packet::{Interface, LinkState, Queues, Rx, Socket};
+use packet_ring::packet::{Interface, LinkState, LinkWatch, Queues, Rx, Socket};
 use packet_ring::{Error, Operation};
 use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Link, VethOptions, VethPair, suite};
 use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 use data_path::{PROMPT, interface};
@@ -69,6 +70,25 @@ fn the_queues_are_the_interfaces() -> TestResult {
     };
     assert_eq!(lo.queues(&socket), Err(refused));
     assert!(refused.to_string().contains("does not tell"), "{refused}");
+    Ok(())
+}
+
+fn a_socket_of_af_xdp_does_not_answer_and_the_error_names_one_that_does() -> TestResult {
+    let pair = pair_of(1)?;
+    let near = interface(&pair.near)?;
+    let xdp = socket_with(
+        AddressFamily::XDP,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    let refused = near.link_state(&xdp).unwrap_err();
+    assert_eq!(refused.errno(), Some(Errno::OPNOTSUPP));
+    assert!(refused.to_string().contains("`LinkWatch`"), "{refused}");
+    assert_eq!(
+        near.link_state(LinkWatch::new(near)?),
+        Ok(LinkState::Running)
+    );
     Ok(())
 }
 
@@ -141,6 +161,7 @@ suite![
     the_mtu_is_the_interfaces,
     the_link_state_follows_both_ends_of_the_cable,
     the_queues_are_the_interfaces,
+    a_socket_of_af_xdp_does_not_answer_and_the_error_names_one_that_does,
     only_ethernet_has_an_ethernet_address,
     an_interface_that_is_gone_says_nothing,
     asking_needs_no_privilege,

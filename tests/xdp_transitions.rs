@@ -226,7 +226,24 @@ fn memory_beyond_the_limit_gives_the_socket_back() -> TestResult {
     let operation = Operation::RegisterUmem { bytes };
     let errno = Errno::NOBUFS;
     assert_eq!(failed.error(), Error::System { operation, errno });
-    failed.into_socket().map()?;
+    let first = failed.into_socket().map()?;
+    with_locked_memory(bytes * 3 / 2, || memory_is_waited_for(&umem, first))?
+}
+
+/// While as much may be locked as `first` has: it is waited for until the deadline, and mapped once `first` is gone.
+fn memory_is_waited_for<S: Send>(umem: &Umem, first: S) -> TestResult {
+    let socket = Socket::configure(RINGS, umem)?;
+    let deadline = Deadline::after(Duration::from_millis(20));
+    let failed = socket.map_until(deadline).err().ok_or("it was mapped")?;
+    assert!(deadline.has_passed());
+    assert_eq!(failed.error().errno(), Some(Errno::NOBUFS));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(50));
+            drop(first);
+        });
+        failed.into_socket().map_until(soon())
+    })?;
     Ok(())
 }
 

@@ -34,7 +34,8 @@ pub(crate) const CHUNK: u32 = 4096;
 /// How long an interface may take to come back that the program took down for a moment.
 const COMING_BACK: Duration = Duration::from_secs(5);
 
-/// How long a queue may be another's: the kernel lets go of that of a program that has just ended a little later.
+/// How long memory may be locked and a queue another's: of what a program had that has just ended, the kernel lets go
+/// a little later.
 const RELEASE: Duration = Duration::from_secs(1);
 
 /// Packets in several frames: Linux 6.6, and programs for them 5.18.
@@ -238,23 +239,7 @@ fn come_back(before: &Interface) {
     }
 }
 
-/// Tries to map a socket until there is memory that may be locked: what programs that have just ended had locked, the
-/// kernel lets go of a little later.
-pub(crate) fn mapped<S>(mut map: impl FnMut() -> Result<S, Error>) -> Result<S, Error> {
-    const PAUSE: Duration = Duration::from_millis(5);
-    let deadline = released();
-    loop {
-        match map() {
-            Err(Error::System {
-                operation: Operation::RegisterUmem { .. },
-                errno: Errno::NOBUFS,
-            }) if !deadline.has_passed() => thread::sleep(PAUSE),
-            tried => return tried,
-        }
-    }
-}
-
-/// Until when to try to bind to a queue.
+/// Until when to try to map memory, and to bind to a queue.
 pub(crate) fn released() -> Deadline {
     Deadline::after(RELEASE)
 }

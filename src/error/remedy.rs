@@ -57,7 +57,10 @@ pub(super) fn remedy(operation: Operation, errno: Errno) -> &'static str {
         }
         (Operation::SetFanoutProgram, Errno::PERM) => "; the socket's filter is locked",
         (Operation::ReadRolloverStatistics, Errno::INVAL) => "; the group does not roll over",
-        (Operation::ReadInterface, Errno::OPNOTSUPP) => "; its driver does not tell",
+        (Operation::ReadInterface, Errno::OPNOTSUPP) => {
+            "; its driver does not tell, or the socket that was asked is of AF_XDP, which never does: \
+             any other will do, a `LinkWatch` for one"
+        }
         (Operation::OpenXdpSocket, Errno::PERM | Errno::ACCESS) => {
             "; AF_XDP sockets need CAP_NET_RAW: run as root, or `sudo setcap cap_net_raw=ep PROGRAM`, \
              or take a socket that was opened by another"

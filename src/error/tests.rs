@@ -104,3 +104,9 @@ fn std_knows_the_kind_and_keeps_the_text() {
         assert_eq!(converted.to_string(), error.to_string());
     }
 }
+
+#[test]
+fn what_main_prints_of_a_failed_step_is_the_errors_text() {
+    let failed = crate::lifecycle::Failed::new(Error::LinkGone, ());
+    assert_eq!(std::format!("{failed:?}"), Error::LinkGone.to_string());
+}

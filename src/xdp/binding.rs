@@ -11,7 +11,7 @@ use crate::error::{Error, Operation};
 use crate::sys;
 use crate::wait::Deadline;
 
-/// How long [`until_free`] lets a queue alone that is busy.
+/// How long [`until_released`] lets alone what is still taken.
 const RETRY: Duration = Duration::from_millis(1);
 
 /// Whether the interface has a receive queue of this number, as far as it tells.
@@ -85,22 +85,33 @@ fn knows_fragments(fd: BorrowedFd<'_>, queue: Queue) -> Result<bool, Error> {
     }
 }
 
-/// Tries again while the queue is busy, or rings of it are left.
-pub(super) fn until_free<T>(
+/// Tries again while what somebody had is not released: a queue, memory that was locked, or rings that are left.
+pub(super) fn until_released<T>(
     deadline: Deadline,
-    mut bind: impl FnMut() -> Result<T, Error>,
+    mut attempt: impl FnMut() -> Result<T, Error>,
 ) -> Result<T, Error> {
     let pause = rustix::time::Timespec {
         tv_sec: 0,
         tv_nsec: RETRY.subsec_nanos().into(),
     };
     loop {
-        match bind() {
-            Err(Error::QueueBusy { .. } | Error::RingsLeft) if !deadline.has_passed() => {
+        match attempt() {
+            Err(error) if is_taken(error) && !deadline.has_passed() => {
                 // A signal ends it early: the deadline decides.
                 let _ = nanosleep(&pause);
             }
             tried => return tried,
         }
+    }
+}
+
+fn is_taken(error: Error) -> bool {
+    match error {
+        Error::QueueBusy { .. } | Error::RingsLeft => true,
+        Error::System {
+            operation: Operation::RegisterUmem { .. },
+            errno,
+        } => errno == Errno::NOBUFS,
+        _ => false,
     }
 }

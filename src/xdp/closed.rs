@@ -2,7 +2,7 @@
 
 use rustix::fd::AsFd;
 
-use super::binding::{bind, until_free};
+use super::binding::{bind, until_released};
 use super::geometry::UmemGeometry;
 use super::ring_set::make;
 use super::umem::Memory;
@@ -51,7 +51,7 @@ impl Closed {
     /// Gives itself back, with [`Error::QueueBusy`] or [`Error::RingsLeft`] at the deadline,
     /// [`Error::OtherNamespace`], [`Error::System`].
     pub fn reclaim(self, deadline: Deadline) -> Result<u32, Failed<Self>> {
-        match until_free(deadline, || self.is_released()) {
+        match until_released(deadline, || self.is_released()) {
             Ok(()) => Ok(self.reclaim_released()),
             Err(error) => Err(Failed::new(error, self)),
         }

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::net::AddressFamily;
 use rustix::net::sockopt::socket_domain;
 
-use super::binding::{Granted, bind, granted, receives, until_free};
+use super::binding::{Granted, bind, granted, receives, until_released};
 use super::ring_set::{BoundRings, KINDS, Making, MappedRings, XdpRings, make};
 use super::tx::Transfer;
 use super::umem::Memory;
@@ -119,21 +119,39 @@ impl<R: XdpRings> Socket<Configured<R>> {
     /// # Errors
     ///
     /// Gives the socket back, with [`Error::System`]: ENOBUFS where RLIMIT_MEMLOCK does not allow the memory once
-    /// more, to which counts for some milliseconds what sockets that were just closed had: try again; ENOMEM.
+    /// more, to which counts for some milliseconds what sockets that were just closed had
+    /// ([`map_until`](Self::map_until)); ENOMEM.
     /// [`Error::TooManySockets`] where 84 sockets use the memory, or were dropped without
     /// [`close`](Socket::close).
     #[doc(alias = "XDP_UMEM_REG")]
     pub fn map(mut self) -> Result<Socket<Mapped<R>>, Failed<Self>> {
         match self.try_map() {
-            Ok(rings) => Ok(Socket {
-                state: Mapped {
-                    rings,
-                    fd: self.state.fd,
-                },
-                chunks: self.chunks,
-                made: self.made,
-            }),
+            Ok(rings) => Ok(self.mapped(rings)),
             Err(error) => Err(Failed::new(error, self)),
+        }
+    }
+
+    /// The same, again and again while RLIMIT_MEMLOCK does not allow the memory, once a millisecond until the
+    /// deadline.
+    ///
+    /// # Errors
+    ///
+    /// As [`map`](Self::map).
+    pub fn map_until(mut self, deadline: Deadline) -> Result<Socket<Mapped<R>>, Failed<Self>> {
+        match until_released(deadline, || self.try_map()) {
+            Ok(rings) => Ok(self.mapped(rings)),
+            Err(error) => Err(Failed::new(error, self)),
+        }
+    }
+
+    fn mapped(self, rings: MappedRings<R::Rings>) -> Socket<Mapped<R>> {
+        Socket {
+            state: Mapped {
+                rings,
+                fd: self.state.fd,
+            },
+            chunks: self.chunks,
+            made: self.made,
         }
     }
 
@@ -211,7 +229,7 @@ impl<R: XdpRings> Socket<Mapped<R>> {
         queue: Queue,
         deadline: Deadline,
     ) -> Result<Socket<Bound<R>>, Failed<Self>> {
-        match until_free(deadline, || self.try_bind(queue)) {
+        match until_released(deadline, || self.try_bind(queue)) {
             Ok(granted) => Ok(self.bound(queue, granted)),
             Err(error) => Err(Failed::new(error, self)),
         }

@@ -19,7 +19,7 @@ use super::counts::{Board, Counts, Numbers};
 use crate::exit::Failure;
 use crate::interfaces::Interface;
 use crate::send::{ETHERNET_HEADER, Nap, VLAN_TAG};
-use crate::xdp::{CHUNK, Path, counters, dropped, failure, mapped, released, slots};
+use crate::xdp::{CHUNK, Path, counters, dropped, failure, released, slots};
 
 /// Frames a batch, and a kick.
 const BATCH: u32 = 256;
@@ -46,15 +46,15 @@ impl Port {
         let mut queues = path.queues.iter().copied();
         let first = queues.next().unwrap_or(0);
         let rings = RxTx::new(Rx::new(slots), Tx::new(slots));
-        let mut socket = mapped(|| Ok(Socket::configure(rings, umem)?.map()?))?;
+        let mut socket = Socket::configure(rings, umem)?.map_until(released())?;
         let _share = socket.rings().fill.stock(pool, share)?;
         let mut socket = socket.bind_until(path.queue(first), released())?;
         // Before Linux 6.17 a kick takes 32: then it is kicked more often.
         let _fewer = socket.rings().tx.set_budget(BATCH.min(slots.get()));
         let mut others = Vec::new();
         for queue in queues {
-            let configure = || Socket::configure(Rx::new(slots), umem);
-            let mut socket = mapped(|| Ok(configure()?.map()?))?;
+            let rings = Rx::new(slots);
+            let mut socket = Socket::configure(rings, umem)?.map_until(released())?;
             let _share = socket.rings().fill.stock(pool, share)?;
             others.push(socket.bind_until(path.queue(queue), released())?);
         }

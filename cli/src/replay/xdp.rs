@@ -12,7 +12,7 @@ use super::outlet::{LAST_FRAMES, Outlet, Queued};
 use super::report::Report;
 use crate::interfaces;
 use crate::send::{ETHERNET_HEADER, Flushed, Nap, PATIENCE, VLAN_TAG};
-use crate::xdp::{CHUNK, counters, mapped, released, slots};
+use crate::xdp::{CHUNK, counters, released, slots};
 
 /// Bytes of the memory: half of what an ordinary user may have registered.
 const MEMORY: u32 = 4 << 20;
@@ -47,7 +47,7 @@ impl Sending {
         let geometry = UmemGeometry::new(chunk, MEMORY / chunk)?;
         let (umem, pool) = Umem::new(geometry)?;
         let rings = Tx::new(slots(geometry.count()));
-        let socket = mapped(|| Ok(Socket::configure(rings, &umem)?.map()?))?;
+        let socket = Socket::configure(rings, &umem)?.map_until(released())?;
         let mut socket = socket.bind_until(Queue::new(interface, queue), released())?;
         // Before Linux 6.17 a kick takes 32: then it is kicked more often.
         let _fewer = socket.rings().tx.set_budget(Self::BATCH);

@@ -13,7 +13,7 @@ use packet_ring::{Error, Operation, Wake};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::{CHUNK, Path, any_socket, dropped, failure, mapped, released, slots};
+use super::{CHUNK, Path, any_socket, dropped, failure, released, slots};
 use crate::exit::Failure;
 use crate::frame::Way;
 
@@ -33,8 +33,7 @@ struct Receiving {
 fn stocked(queue: Queue, geometry: UmemGeometry) -> Result<(Socket<Bound<Rx>>, Pool), Error> {
     let (umem, mut pool) = Umem::new(geometry)?;
     let slots = slots(geometry.count());
-    let configure = || Socket::configure(Rx::new(slots), &umem);
-    let mut socket = mapped(|| Ok(configure()?.map()?))?;
+    let mut socket = Socket::configure(Rx::new(slots), &umem)?.map_until(released())?;
     let _all = socket.rings().fill.stock(&mut pool, slots.get())?;
     Ok((socket.bind_until(queue, released())?, pool))
 }

@@ -2,10 +2,12 @@
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
 use std::io::{BufRead, BufReader, Lines};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::thread;
 
+use packet_ring::xdp::Xskmap;
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{Injector, VethOptions, VethPair, frame};
+use packet_ring_lab::{Injector, VethOptions, VethPair, frame, is_root_of_the_host};
 
 /// A running example, which says `receiving` once it does.
 pub(crate) struct Program {
@@ -74,5 +76,30 @@ pub(crate) fn prints_every_packet(path: &str) -> TestResult {
     let sent: Vec<_> = frames.iter().map(|frame| told(frame)).collect();
     assert_eq!(printed, sent);
     assert_eq!(pair.far.counters()?.rx_packets, frames.len() as u64);
+    Ok(())
+}
+
+/// Whether XDP programs may be loaded here; root of the host fails where they may not.
+pub(crate) fn may_load() -> Result<bool, Stopped> {
+    match Xskmap::create(1) {
+        Ok(_) => Ok(true),
+        Err(error) if is_root_of_the_host()? => Err(error.into()),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Where programs may not be loaded, the example ends before it receives, and says why.
+pub(crate) fn refuses(path: &str, arguments: &[&str], why: &str) -> TestResult {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(path).args(arguments).output()?;
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert!(!status.success() && stdout.is_empty());
+    assert!(stderr.contains(why), "{stderr}");
+    let test = thread::current();
+    let test = test.name().unwrap_or("test");
+    println!("WITHOUT CAP_BPF {test}: that it is refused was tested, and no more");
     Ok(())
 }
