@@ -46,7 +46,7 @@ type Named = (&'static str, fn(&mut Run, Scale, &[&'static dyn Peer]));
 
 /// All of them, in the order of the document.
 pub(crate) const ALL: [Named; 11] = [
-    ("walk", walk::in_cache),
+    ("walk", walk::again),
     ("drain", walk::cold),
     ("flood", flood::flood),
     ("paced", flood::paced),

@@ -66,8 +66,8 @@ impl Replay {
         };
         let injector = Injector::on(&near.link)?;
         let template = frame::numbered(0, len);
-        // More than any ring of these sizes holds.
-        let enough = 2 * (blocks.size * blocks.count / len) as u64;
+        // More than any ring of these sizes holds: a record is longer than its packet.
+        let enough = (blocks.size * blocks.count / len + 1000) as u64;
         injector.flood(&template, 0..enough);
         near.link.delete()?;
         replay.settled()

@@ -23,27 +23,32 @@ const SMALL: Ring = Ring {
     ..Ring::LARGE
 };
 
-/// Goes over the ring of 1 MiB, by length: enough to be timed.
-const LAPS: [(usize, u32); 2] = [(64, 8), (1500, 40)];
+/// A ring, the length of its packets, and goes over it: enough to be timed. A ring of 64 MiB does not stay in caches.
+const REPLAYS: [(Ring, usize, u32); 4] = [
+    (SMALL, 64, 8),
+    (SMALL, 1500, 40),
+    (Ring::LARGE, 64, 1),
+    (Ring::LARGE, 1500, 1),
+];
 
-/// The ring of 1 MiB, again and again.
-pub(crate) fn in_cache(run: &mut Run, scale: Scale, peers: &[&'static dyn Peer]) {
+/// The same ring, again and again.
+pub(crate) fn again(run: &mut Run, scale: Scale, peers: &[&'static dyn Peer]) {
     stay_on(1);
-    for (len, laps) in LAPS {
+    for (ring, len, laps) in REPLAYS {
         let measure = Measure {
             id: "walk",
-            at: Some(format!("{len} bytes")),
+            at: Some(format!("{len} bytes, {} MiB", ring.bytes() >> 20)),
             unit: "ns a packet",
-            turns: scale.turns(201),
+            turns: scale.turns(if laps > 1 { 201 } else { 51 }),
             family: Family::Packet,
             reference: by_hand(Family::Packet),
         };
-        compare(run, &measure, peers, |peer| in_cache_by(peer, len, laps));
+        compare(run, &measure, peers, |peer| again_by(peer, ring, len, laps));
     }
 }
 
-fn in_cache_by(peer: &'static dyn Peer, len: usize, laps: u32) -> Answer<Goes<'static>> {
-    let mut replay = Replay::new(peer, SMALL, len)?;
+fn again_by(peer: &'static dyn Peer, ring: Ring, len: usize, laps: u32) -> Answer<Goes<'static>> {
+    let mut replay = Replay::new(peer, ring, len)?;
     replay.hand_out();
     let mut expected = Seen::default();
     replay.reader().drain(&mut expected);
