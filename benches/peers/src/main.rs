@@ -87,6 +87,14 @@ fn measure(
     arguments: &Arguments,
     path: &Path,
 ) -> Result<Vec<report::line::Line>, Box<dyn core::error::Error>> {
+    let names = measures::ALL.map(|(name, _)| name);
+    if let Some(unknown) = arguments
+        .only
+        .iter()
+        .find(|only| !names.contains(&&***only))
+    {
+        return Err(format!("there is no measure {unknown}: {}", names.join(", ")).into());
+    }
     let mut run = Run::begin(path, arguments.quick)?;
     count::find_tracepoint();
     packet_ring_lab::enter()?;

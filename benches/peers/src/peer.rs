@@ -14,9 +14,6 @@ pub(crate) const BATCH: u32 = 64;
 /// Where a numbered frame has its number.
 pub(crate) const NUMBER: usize = 22;
 
-/// How long a receiver that its own interface has wait with an end may wait: longer than any pause of a measure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
-
 /// Which kind of socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {

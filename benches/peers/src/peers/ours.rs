@@ -1,6 +1,7 @@
 //! The library's ways of AF_PACKET.
 
 use core::ops::ControlFlow;
+use core::time::Duration;
 
 use packet_ring::lifecycle::Bound;
 use packet_ring::packet::{
@@ -230,6 +231,9 @@ impl Receive for InGroup {
     }
 }
 
+/// Longer than any pause of a measure.
+const A_WHILE: Duration = Duration::from_millis(100);
+
 /// Keeps blocks while it reads on, as one does who writes them to a disk. Each call begins with none: blocks live as
 /// long as the borrow of their ring.
 struct Holding {
@@ -254,10 +258,7 @@ impl Receive for Holding {
         // Long enough for what is measured to be that of a reader with its blocks; its caller looks up now and then.
         for _ in 0..8 * self.held.max(32) {
             let Some(block) = receiver.next_block() else {
-                let woken = receiver.wait(
-                    Deadline::after(crate::peer::PATIENCE / 10),
-                    OnSignal::Continue,
-                );
+                let woken = receiver.wait(Deadline::after(A_WHILE), OnSignal::Continue);
                 if woken.expect("the link is up") != packet_ring::Wake::Ready {
                     return;
                 }
