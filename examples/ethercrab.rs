@@ -172,16 +172,18 @@ impl XdpRings {
             Statement::RetK(1),
             Statement::RetK(0),
         ]);
-        let (umem, mut pool) = Umem::new(CHUNKS)?;
-        let rings = xdp::RxTx::new(xdp::Rx::new(SLOTS), xdp::Tx::new(SLOTS));
-        let mut socket = xdp::Socket::configure(rings, &umem)?.map()?;
-        socket.rings().fill.stock(&mut pool, SLOTS.get())?;
-        let socket = socket.bind(Queue::new(interface, 0))?;
         let map = Xskmap::create(1)?;
-        map.insert(0, &socket)?;
         let program = Redirect::to(&map)
             .filter(&Program::new_assert(&ONLY_ETHERCAT))
             .load()?;
+        let (umem, mut pool) = Umem::new(CHUNKS)?;
+        let rings = xdp::RxTx::new(xdp::Rx::new(SLOTS), xdp::Tx::new(SLOTS));
+        // Of what a program had that has just ended, the kernel lets go a little later.
+        let patience = Deadline::after(Duration::from_secs(1));
+        let mut socket = xdp::Socket::configure(rings, &umem)?.map_until(patience)?;
+        socket.rings().fill.stock(&mut pool, SLOTS.get())?;
+        let socket = socket.bind_until(Queue::new(interface, 0), patience)?;
+        map.insert(0, &socket)?;
         let attachment = program.attach(interface, AttachMode::Either)?;
         // Many drivers take a program up by going down and up.
         let link = LinkWatch::new(interface)?;

@@ -107,6 +107,10 @@ pub enum Error {
     },
     /// The filter cannot run in XDP.
     Untranslatable(Untranslatable),
+    /// The interface is not Ethernet.
+    NotEthernet,
+    /// The pool has not enough frames to receive and to send with.
+    PoolTooSmall,
     /// The descriptor is that of no XSKMAP.
     NotXskmap,
     /// The descriptor is that of no XDP program.
@@ -214,6 +218,11 @@ impl fmt::Display for Error {
                 write!(f, "; program {program} is attached to it, {mode}")
             }
             Self::Untranslatable(why) => why.fmt(f),
+            Self::NotEthernet => f.write_str("the interface is not Ethernet"),
+            Self::PoolTooSmall => f.write_str(
+                "the pool has not enough frames to receive and to send with: two at least, one where the fill \
+                 ring is stocked",
+            ),
             Self::NotXskmap => f.write_str("the descriptor is that of no XSKMAP"),
             Self::NotXdpProgram => f.write_str("the descriptor is that of no XDP program"),
             Self::NotXdpLink => f.write_str("the descriptor is that of no link of an XDP program"),

@@ -86,6 +86,12 @@ impl Slots {
         unsafe { self.memory.word(index.0 as usize) }
     }
 
+    /// How many slots there are.
+    #[must_use]
+    pub fn count(&self) -> NonZeroU32 {
+        self.count
+    }
+
     /// How many slots carry [`HELD`] now: blocks that are out, or were forgotten.
     ///
     /// Exact when no other thread releases blocks meanwhile.

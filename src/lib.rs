@@ -11,6 +11,10 @@ mod abi;
 pub mod bpf;
 #[allow(unsafe_code)]
 pub mod chunks;
+#[cfg(all(not(loom), any(feature = "smoltcp", feature = "embassy-net-driver")))]
+pub mod device;
+#[cfg(not(loom))]
+mod edge_triggered;
 #[cfg(not(loom))]
 mod error;
 #[cfg(not(loom))]
@@ -29,6 +33,8 @@ pub mod lifecycle;
 mod link_watch;
 #[cfg(not(loom))]
 pub mod packet;
+#[cfg(not(loom))]
+mod raw_fd;
 #[allow(unsafe_code)]
 pub mod ring;
 #[allow(unsafe_code)]

@@ -15,7 +15,7 @@
 #[cfg(not(loom))]
 pub use self::index::Indices;
 #[cfg(loom)]
-pub use self::model::{Indices, Lent, LentMut, Memory, Table};
+pub use self::model::{Indices, Lent, LentMut, Mapping, Memory, Table};
 #[cfg(not(loom))]
 pub use self::native::{Layout, Lent, LentMut, Memory};
 #[cfg(not(loom))]

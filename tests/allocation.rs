@@ -1,18 +1,16 @@
 //! Receiving and transmitting allocate nothing: a global allocator counts.
 
+mod counting;
 mod data_path;
 mod xdp {
     pub(crate) mod rights;
 }
 mod xdp_path;
 
-use core::alloc::{GlobalAlloc, Layout};
-use core::cell::Cell;
 use core::hint::black_box;
 use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
-use std::alloc::System;
 use std::thread;
 
 use packet_ring::packet::{Ended, FrameGeometry, Geometry, Membership, NoRing, RxV2, Socket, Tx};
@@ -21,52 +19,12 @@ use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::TestResult;
 use packet_ring_lab::{Injector, VethOptions, VethPair, frame, suite};
 
+use counting::ALLOCATIONS;
 use data_path::{Bench, FRAME, PATIENCE, interface};
 use xdp_path::{GEOMETRY, SLOTS, Wired};
 
 /// How long a wait spins before it sleeps.
 const SPIN: Duration = Duration::from_micros(50);
-
-/// The system's allocator, and a count of what the thread asks of it.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-}
-
-// SAFETY: every call goes to `System` as it came; counting touches a word of the thread, without
-// allocating.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promises are those that `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as above.
-        unsafe { System.realloc(memory, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 fn the_count_sees_an_allocation() -> TestResult {
     let before = ALLOCATIONS.get();

@@ -5,17 +5,17 @@ use core::cell::Cell;
 use packet_ring::handoff::{self, Slots};
 use packet_ring::lifecycle::{Bound, Configured, Failed, Mapped};
 use packet_ring::packet::{
-    Block, Blocks, Fanout, FanoutGroup, FanoutMode, Frame, FrameGeometry, Frames, Geometry,
-    Interface, LinkState, Member, Membership, MembershipGuard, NoRing, Packet, Packets, Position,
-    Queues, Receiver, RolloverStatistics, Rx, RxHalf, RxTx, RxV2, Sender, Socket, Statistics,
-    Transmitter, Tx, TxFrame, TxHalf,
+    Block, Blocks, EdgeTriggered, Fanout, FanoutGroup, FanoutMode, Frame, FrameGeometry, Frames,
+    Geometry, Interface, LinkState, Member, Membership, MembershipGuard, NoRing, Packet, Packets,
+    Position, Queues, Receiver, RolloverStatistics, Rx, RxHalf, RxTx, RxV2, Sender, Socket,
+    Statistics, Transmitter, Tx, TxFrame, TxHalf,
 };
 use packet_ring::xdp::{
     AttachError, Attachment, Gather, InterfaceGather, LinkWatch, LoadError, Occupant, Program,
     Redirect, Rejected, Untranslatable, Xskmap,
 };
 use packet_ring::{Deadline, Error, InvalidGeometry, Operation};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use static_assertions::{assert_impl_all, assert_not_impl_any, const_assert};
 
 // All of it goes to other threads, and is looked at from several: what is shared is atomics.
@@ -42,6 +42,7 @@ assert_impl_all!(Sender<'_>: Send, Sync, Unpin, Copy);
 // Kept beside the socket, in the task that keeps it.
 assert_impl_all!(MembershipGuard: Send, Sync, Unpin);
 assert_impl_all!(Gather<OwnedFd>: Send, Sync, Unpin, AsFd);
+assert_impl_all!(EdgeTriggered: Send, Sync, Unpin, AsFd);
 assert_impl_all!(InterfaceGather: Send, Sync, Unpin);
 assert_impl_all!(LinkWatch: Send, Sync, Unpin, AsFd);
 assert_impl_all!(Block<&Slots>: Send, Sync, Unpin);
@@ -99,6 +100,17 @@ assert_not_impl_any!(Receiver<'_, Frames>: Clone);
 assert_not_impl_any!(MembershipGuard: Clone);
 assert_not_impl_any!(handoff::Ring: Clone);
 assert_not_impl_any!(handoff::Block<&Slots>: Clone);
+
+// Executors that ask for descriptors by number can own what they wait for.
+assert_impl_all!(Socket<Bound<Rx>>: AsRawFd);
+assert_impl_all!(Socket<Bound<Rx, Member>>: AsRawFd);
+assert_impl_all!(Socket<Bound<TxHalf>>: AsRawFd);
+assert_impl_all!(packet_ring::packet::SharedReceiver<Frames, Member>: AsRawFd);
+assert_impl_all!(packet_ring::xdp::RxRing: AsRawFd);
+assert_impl_all!(packet_ring::xdp::TxRing: AsRawFd);
+assert_impl_all!(LinkWatch: AsRawFd);
+assert_impl_all!(EdgeTriggered: AsRawFd);
+assert_impl_all!(Gather<OwnedFd>: AsRawFd);
 
 // Errors travel by value through every call.
 const_assert!(size_of::<Error>() <= 24);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::bridge::Bridge;
-use crate::limits::Condition;
+use crate::limits::{Condition, seconds};
 use crate::replay::Replay;
 use crate::xdp::XdpArgs;
 
@@ -207,16 +207,6 @@ fn interval(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|&interval| interval >= LEAST)
         .ok_or_else(|| format!("'{text}' is not a number of seconds, 0.01 at least"))
-}
-
-/// A duration in seconds, with a fraction if wanted.
-pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("'{text}' is not a number of seconds above 0");
-    let seconds: f64 = text.parse().map_err(|_| wrong())?;
-    Duration::try_from_secs_f64(seconds)
-        .ok()
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(wrong)
 }
 
 #[cfg(test)]

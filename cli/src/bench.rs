@@ -11,8 +11,7 @@ use clap::Args;
 use packet_ring::xdp::Xskmap;
 use packet_ring_lab::enter;
 
-use crate::exit::{Failure, say, setcap_line_of};
-use crate::xdp::CAPABILITIES;
+use crate::exit::{Failure, say, xdp_setcap_line};
 
 use measure::{Way, latency, receive, transmit};
 use report::{Measurement, Report};
@@ -92,7 +91,7 @@ pub(crate) fn run(args: &Bench) -> Result<ExitCode, Failure> {
         eprintln!(
             "In a network namespace of its own, only root may: sudo packet-ring bench. Elsewhere"
         );
-        eprintln!("    {}", setcap_line_of(CAPABILITIES));
+        eprintln!("    {}", xdp_setcap_line());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,8 +4,6 @@ use core::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::xdp::CAPABILITIES;
-
 /// What a script can tell apart; the numbers are listed in `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -58,7 +56,7 @@ impl Failure {
             kind: Kind::NotPermitted,
             message: format!(
                 "{what}\nGive this program what it takes, once (root of a user namespace cannot have it):\n    {}",
-                setcap_line_of(CAPABILITIES)
+                xdp_setcap_line()
             ),
         }
     }
@@ -89,8 +87,12 @@ pub(crate) fn setcap_line() -> String {
     setcap_line_of("cap_net_raw")
 }
 
-/// The same for other rights.
-pub(crate) fn setcap_line_of(capabilities: &str) -> String {
+/// The same for what XDP programs and the sockets take.
+pub(crate) fn xdp_setcap_line() -> String {
+    setcap_line_of("cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon")
+}
+
+fn setcap_line_of(capabilities: &str) -> String {
     let path = std::env::current_exe().map_or_else(
         |_| "/path/to/packet-ring".into(),
         |path| path.display().to_string(),

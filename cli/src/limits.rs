@@ -4,7 +4,6 @@ use core::num::NonZeroU64;
 use core::str::FromStr;
 use core::time::Duration;
 
-use crate::args::seconds;
 use crate::exit::Failure;
 
 /// dumpcap counts file sizes in units of 1000 bytes.
@@ -37,6 +36,16 @@ impl FromStr for Condition {
             )),
         }
     }
+}
+
+/// A duration in seconds, with a fraction if wanted.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is not a number of seconds above 0");
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(wrong)
 }
 
 fn number(text: &str) -> Result<NonZeroU64, String> {

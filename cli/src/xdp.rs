@@ -25,9 +25,6 @@ use crate::exit::Failure;
 use crate::interfaces::{self, Interface, LinkType};
 use crate::send::{ETHERNET_HEADER, VLAN_TAG};
 
-/// What the program and the sockets need, as `setcap` spells it.
-pub(crate) const CAPABILITIES: &str = "cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon";
-
 /// Bytes of a chunk: the most that AF_XDP has on every machine.
 pub(crate) const CHUNK: u32 = 4096;
 

@@ -5,6 +5,7 @@ use core::num::NonZeroU32;
 use loom::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use loom::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use packet_ring::handoff::{Ring, USER};
+use packet_ring::sync::Mapping;
 
 use crate::block::{CLOSED, HEADER, PACKETS, RECORD, record};
 use crate::memory::Blocks;
@@ -24,6 +25,15 @@ pub struct Shape {
     pub blocks: u32,
     /// How many packets fit into a block.
     pub packets: usize,
+}
+
+impl Shape {
+    /// How many blocks, and of how many bytes.
+    fn checked(self) -> (NonZeroU32, usize) {
+        let count = NonZeroU32::new(self.blocks).expect("a ring has blocks");
+        assert!(self.packets > 0, "a block has room for a packet");
+        (count, record(self.packets))
+    }
 }
 
 /// What became of a packet.
@@ -99,9 +109,24 @@ impl Kernel {
     /// Where the shape has no block or a block no packet.
     #[must_use]
     pub fn with_ring(shape: Shape) -> (Self, Ring) {
-        let count = NonZeroU32::new(shape.blocks).expect("a ring has blocks");
-        assert!(shape.packets > 0, "a block has room for a packet");
-        let (blocks, ring) = Blocks::with_ring(count, record(shape.packets));
+        let (count, size) = shape.checked();
+        let (blocks, ring) = Blocks::with_ring(count, size);
+        (Self::over(blocks, shape), ring)
+    }
+
+    /// The same, and the program's mapping of the ring, which its owner drops when nobody uses the ring any
+    /// more: for [`Ring::into_shared`], and for runtimes that map rings themselves.
+    ///
+    /// # Panics
+    ///
+    /// As [`with_ring`](Self::with_ring).
+    pub fn with_mapped_ring(shape: Shape) -> (Self, Ring, Mapping) {
+        let (count, size) = shape.checked();
+        let (blocks, ring, mapping) = Blocks::with_mapped_ring(count, size);
+        (Self::over(blocks, shape), ring, mapping)
+    }
+
+    fn over(blocks: Blocks, shape: Shape) -> Self {
         let socket = Socket {
             blocks,
             shape,
@@ -118,7 +143,7 @@ impl Kernel {
             steps: AtomicUsize::new(0),
         };
         socket.open(&mut socket.queue.lock().unwrap());
-        (Self(Arc::new(socket)), ring)
+        Self(Arc::new(socket))
     }
 
     /// A packet arrives, on the processor that this thread stands for.
@@ -173,6 +198,10 @@ impl Kernel {
         let blocks = socket.shape.blocks as usize;
         step();
         socket.blocks.peek((socket.active() + blocks - 1) % blocks) != 0
+    }
+
+    pub(crate) fn wait_queue(&self) -> &WaitQueue {
+        &self.0.waiting
     }
 
     /// What was counted until now.

@@ -1,72 +1,10 @@
-//! The kernel's side of the slot protocol and of the index protocol as loom threads, to model-check
-//! [`packet_ring::handoff`], [`packet_ring::ring`], [`packet_ring::chunks`] and the runtimes built around them.
+#![cfg_attr(loom, doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(loom),
+    doc = "The kernel's side of `packet-ring` as loom threads. All of it, its documentation too, is there under `--cfg loom` alone: `RUSTFLAGS=\"--cfg loom\" RUSTDOCFLAGS=\"--cfg loom\" cargo doc`."
+)]
 //!
-//! Everything here exists under `--cfg loom` alone; without it the crate is empty. There
-//! `packet_ring` builds its production handoff from loom's atomics, and this crate plays the other
-//! side: a [`Kernel`] whose methods are what processors do on their own account (a packet arrives,
-//! the retire timer expires) or on a program's (`poll`); a [`KernelV2`], where each packet has a
-//! slot of its own; a [`TxKernel`], for frames on their way out; an [`XdpRxKernel`] and an
-//! [`XdpTxKernel`], for AF_XDP. A model spawns loom threads that call them, drives the program's side
-//! against them, and says what it must have seen:
-//!
-//! ```
-//! # #[cfg(loom)] {
-//! use loom::thread;
-//! use packet_ring_loom_tests::{Kernel, Model, Shape, contents, step};
-//!
-//! let model = Model::new("what arrives is what was sent").must_see(["nothing", "a packet"]);
-//! model.check(|seen| {
-//!     let (kernel, mut ring) = Kernel::with_ring(Shape { blocks: 2, packets: 1 });
-//!     let processor = thread::spawn(move || {
-//!         kernel.receive(7);
-//!         kernel.expire_timer();
-//!     });
-//!     step();
-//!     match ring.next_block() {
-//!         None => seen.note("nothing"),
-//!         Some(block) => {
-//!             assert_eq!(contents(&block).packets, [7]);
-//!             seen.note("a packet");
-//!         }
-//!     }
-//!     processor.join().unwrap();
-//! });
-//! # }
-//! ```
-//!
-//! Run models with `RUSTFLAGS="--cfg loom" cargo test --release`; the project's own ones with
-//! `-p packet-ring-loom-tests` added, and what they catch with `loom-tests/mutants/run`.
-//! `LOOM_MAX_PREEMPTIONS` sets the preemption bound, four by default. Build this page with
-//! `RUSTDOCFLAGS="--cfg loom"` too.
-//!
-//! Whoever maps rings themselves around `packet_ring::handoff`, or hands its blocks to tasks of their
-//! own runtime, depends on this crate under `[target.'cfg(loom)'.dev-dependencies]`, builds their
-//! channels and wakers from loom's types there, and spawns a kernel beside them.
-//!
-//! # A model that passes without looking
-//!
-//! loom prunes interleavings that it believes equal to others, and for a word that one thread loads
-//! and then stores (as the kernel does: is the block free? then hand it over) it believes too much:
-//! a ring modelled the plain way is explored in one single execution, and passes whatever is wrong
-//! with it. Hence two rules, which this crate makes easy to keep.
-//!
-//! - **Step.** [`step`] is one Relaxed read-modify-write on a word that all threads share. loom
-//!   takes any two of them for dependent, so it tries every order of them; being Relaxed, they
-//!   order nothing else. The kernel here steps before each of its accesses to a status word; a model
-//!   steps before each action of its own side, and while it keeps what a block lent, because an
-//!   access is told from a later one only by a step between the two. Code under test never steps.
-//! - **Say what was seen.** [`Model::must_see`] names outcomes (nothing was there, four blocks came in
-//!   order, a held block was met again), [`Outcomes::note`] records them in each execution, and the
-//!   model fails where one of them never came about, however many executions passed. It also
-//!   prints how many there were. And a model is worth what it catches: weaken the code under test
-//!   one line at a time and see it fail; `mutants/` does that to ours.
-//!
-//! Give each side a fixed number of attempts: a loop that spins until something happens has no end
-//! here. To wait, sleep in [`Kernel::poll`]; loom reports a wake-up that never comes as a deadlock.
-//! Where a thread needs a ring for `'static`, [`borrowed_for_ever`] lends it, or
-//! [`Ring::into_shared`](packet_ring::handoff::Ring::into_shared) shares it.
-//!
-//! # What the modelled kernel does
+//! # The modelled kernel, line by line
 //!
 //! It keeps the kernel's structure: the queue's lock around all bookkeeping; the fill lock, which
 //! each processor holds for reading while it copies a packet outside the queue's lock, and which
@@ -106,29 +44,26 @@
 //! between its store of the flag and its second look, which drivers do not show in so many words: so the flag is a
 //! hint, to be looked at every time round.
 //!
-//! Every byte of a slot, and every field of a frame's header, is a cell of its own, and every access of
-//! either side is tracked, so an access that the protocol does not order fails the model. Where the
-//! kernel would warn and wedge, because a word holds what the program must not write, the model panics.
+//! **Epoll**, [`Epoll`]: as `fs/eventpoll.c` has it. [`add`](Epoll::add) queues the instance at the file's wait queue first
+//! and asks the file then, and lists it where it is readable (`ep_insert`). A wake-up lists the file once,
+//! however many they are, and wakes who waits (`ep_poll_callback`). [`wait`](Epoll::wait) takes the list, so that what
+//! wakes up from then on is listed anew, asks each file of it whether it is readable, tells of those that
+//! are, and lists them again where they are level-triggered (`ep_send_events`). So an edge tells of a file that was
+//! woken and is still readable: a block that was taken meanwhile is not told of, and a block that is held makes the
+//! ring readable without a wake-up, of which a level tells for ever and an edge does not.
+//! [`EventFd`] is `fs/eventfd.c` without a limit: a write adds and wakes, a read takes all.
 //!
-//! Left out: packets that differ in length (on receive), blocks closed empty, private areas, fanout, the
-//! socket's other queue, link state, timers that know time (the timer here may expire at any moment),
-//! more than one sleeper; `PACKET_LOSS`, calls that wait for completions, a full send buffer, and poll on
-//! transmit rings, which says nothing. Of AF_XDP: zero-copy, metadata, descriptors that the kernel refuses, unaligned
-//! chunks.
-//!
-//! # What loom leaves out
-//!
-//! A passing model covers the preemption bound that it ran at, no more. At most five threads, and
-//! the last seven stores of a word. Accesses marked `SeqCst` are taken for acquire and release
-//! (fences are modelled in full). Loads are never delayed past later stores, so an error that needs
-//! load buffering stays unseen. Control dependencies order nothing, which is why the kernel's loads
-//! are Acquire here: that real processors honour the dependency is the kernel's claim, not shown.
-//! What lies in types that loom does not know, standard atomics or plain memory, is not looked at.
+//! **Memory**: every byte of a slot, and every field of a frame's header, is a cell of its own, and every access of
+//! either side is tracked, so an access that the protocol does not order fails the model. So is every use of a
+//! [`Mapping`]. The kernel's own view of the memory stays when a program's mapping goes, as it does as long as the socket
+//! is open.
 #![deny(unsafe_code)]
 #![cfg_attr(not(loom), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(loom)]
 mod block;
+#[cfg(loom)]
+mod epoll;
 #[cfg(loom)]
 #[allow(unsafe_code)]
 mod indices;
@@ -151,12 +86,16 @@ mod xdp;
 mod xsk_queue;
 
 #[cfg(loom)]
+pub use packet_ring::sync::Mapping;
+
+#[cfg(loom)]
 pub use self::{
     block::{Contents, contents},
+    epoll::{Epoll, EventFd, File, Trigger},
     indices::{Pages, Umem},
     kernel::{BLK_TMO, Counts, Fate, Kernel, LOSING, Shape},
     memory::borrowed_for_ever,
-    model::{Model, Outcomes, step},
+    model::{Model, Outcomes, Unsaid, step},
     sleep::Polled,
     transmit::{Loads, Stopped, TS_SOFTWARE, TxKernel, TxShape},
     v2::{KernelV2, packet},

@@ -10,7 +10,7 @@ use core::num::NonZeroU32;
 
 use loom::sync::atomic::{AtomicU32, Ordering, fence};
 use packet_ring::handoff::{HeaderLayout, Ring, TxRing};
-use packet_ring::sync::Memory;
+use packet_ring::sync::{Mapping, Memory};
 
 use crate::step;
 
@@ -26,6 +26,15 @@ impl Blocks {
         // side is the modelled kernel; and this is the only ring over it.
         let ring = unsafe { Ring::new(memory.clone(), count) };
         (Self(memory), ring)
+    }
+
+    /// The same, where the program maps them: its ring, and the mapping.
+    pub(crate) fn with_mapped_ring(count: NonZeroU32, size: usize) -> (Self, Ring, Mapping) {
+        let memory = Memory::new(count.get() as usize, size);
+        let (mapped, mapping) = memory.map();
+        // SAFETY: as above; where the ring outlives the mapping, the model fails.
+        let ring = unsafe { Ring::new(mapped, count) };
+        (Self(memory), ring, mapping)
     }
 
     fn word(&self, block: usize) -> &AtomicU32 {

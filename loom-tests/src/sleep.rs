@@ -2,6 +2,8 @@
 
 use loom::sync::{Condvar, Mutex};
 
+use crate::epoll::Watcher;
+
 /// How a [`poll`](crate::Kernel::poll) came to return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Polled {
@@ -15,9 +17,11 @@ pub enum Polled {
 struct Sleeper {
     queued: bool,
     triggered: bool,
+    /// Epoll instances, which are queued for good.
+    watchers: Vec<Watcher>,
 }
 
-/// Where one sleeper waits.
+/// Where one sleeper waits, and any number of epoll instances.
 #[derive(Debug)]
 pub(crate) struct WaitQueue {
     sleeper: Mutex<Sleeper>,
@@ -39,6 +43,14 @@ impl WaitQueue {
             sleeper.triggered = true;
             self.triggered.notify_one();
         }
+        for watcher in &sleeper.watchers {
+            watcher.wake();
+        }
+    }
+
+    /// Queues an epoll instance.
+    pub(crate) fn watch(&self, watcher: Watcher) {
+        self.sleeper.lock().unwrap().watchers.push(watcher);
     }
 
     /// `poll`: queues first and asks then, and asks again whenever it was woken.
@@ -57,7 +69,9 @@ impl WaitQueue {
             }
             sleeper.triggered = false;
         }
-        *self.sleeper.lock().unwrap() = Sleeper::default();
+        let mut sleeper = self.sleeper.lock().unwrap();
+        sleeper.queued = false;
+        sleeper.triggered = false;
         polled
     }
 }

@@ -120,6 +120,10 @@ impl KernelV2 {
             != 0
     }
 
+    pub(crate) fn wait_queue(&self) -> &WaitQueue {
+        &self.0.waiting
+    }
+
     /// The packets that were stored or are being stored, in the order of the ring.
     #[must_use]
     pub fn placed(&self) -> Vec<u8> {

@@ -189,6 +189,10 @@ pub enum Operation {
     ListenToSocket,
     /// `epoll_ctl(EPOLL_CTL_DEL)` of the socket.
     LeaveSocket,
+    /// `epoll_create1` of a descriptor that is readable once for each event.
+    MakeEdgeTriggered,
+    /// `epoll_wait` of it.
+    TakeEvents,
     /// `socket(AF_NETLINK)` and `bind` to `RTMGRP_LINK`.
     OpenLinkWatch,
     /// `recvfrom` of a netlink socket.
@@ -284,6 +288,8 @@ impl fmt::Display for Operation {
             Self::SetTimer => f.write_str("timerfd_settime"),
             Self::ListenToSocket => f.write_str("epoll_ctl(EPOLL_CTL_ADD)"),
             Self::LeaveSocket => f.write_str("epoll_ctl(EPOLL_CTL_DEL)"),
+            Self::MakeEdgeTriggered => f.write_str("epoll_create1"),
+            Self::TakeEvents => f.write_str("epoll_wait"),
             Self::OpenLinkWatch => f.write_str("socket(AF_NETLINK)"),
             Self::ReadLinkWatch => f.write_str("recvfrom of the netlink socket"),
         }

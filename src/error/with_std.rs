@@ -25,7 +25,9 @@ impl From<Error> for std::io::Error {
             Error::Untranslatable(_)
             | Error::NotXskmap
             | Error::NotXdpProgram
-            | Error::NotXdpLink => ErrorKind::InvalidInput,
+            | Error::NotXdpLink
+            | Error::NotEthernet
+            | Error::PoolTooSmall => ErrorKind::InvalidInput,
             Error::OldPackets { .. } => ErrorKind::TimedOut,
             Error::LinkDown => std::io::Error::from(Errno::NETDOWN).kind(),
             Error::LinkGone | Error::NoSuchInterface => ErrorKind::NotFound,

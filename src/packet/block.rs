@@ -5,7 +5,8 @@ use core::time::Duration;
 
 use super::walk::{Packets, Position, Records, read_on_mut};
 use super::{Geometry, Packet};
-use crate::abi::packet::{BlockStatus, block};
+use crate::abi::packet::{BlockStatus, block, record};
+use crate::geometry::align_up;
 use crate::handoff::{self, Handle};
 
 /// Where the bytes that a guard lends begin in a block: behind the status word.
@@ -22,6 +23,10 @@ pub struct Blocks {
     pub(super) first_packet: u32,
     /// Whether the kernel can leave records unwritten.
     vnet_headers: bool,
+    /// Bytes of the block.
+    block_size: u32,
+    /// Bytes left free before each packet.
+    reserve: u32,
 }
 
 impl Blocks {
@@ -30,7 +35,17 @@ impl Blocks {
             private_area: geometry.private_area_bytes(),
             first_packet: geometry.first_packet(),
             vnet_headers: false,
+            block_size: geometry.block_size(),
+            reserve: geometry.reserve_bytes(),
         }
+    }
+
+    /// How many packets of `len` bytes a block holds, if they come before it is retired.
+    pub(super) const fn packets_of(self, len: u32) -> u32 {
+        let record = record::FARTHEST_MAC as u64 + self.reserve as u64 + len as u64;
+        // The kernel does not fill a block to its last byte.
+        let room = self.block_size - self.first_packet - 1;
+        (room as u64 / align_up(record, record::ALIGNMENT as u64)) as u32
     }
 
     /// The same of a socket whose packets have vnet headers.

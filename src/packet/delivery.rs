@@ -1,11 +1,12 @@
 //! The two ways in which a receive ring delivers packets, as types.
 
 use core::fmt::Debug;
+use core::num::NonZeroU32;
 use core::ops::ControlFlow;
 
-use super::Packet;
 use super::block::{Block, Blocks};
 use super::frame::{Frame, Frames, LENT_FROM};
+use super::{Packet, Position};
 use crate::abi::packet::{frame_v2, record};
 use crate::handoff::{self, Handle};
 
@@ -30,6 +31,9 @@ pub trait Deliver: Copy + Debug + Send + Sync + 'static {
     /// What owns a slot of the ring.
     type Guard<H: Handle>;
 
+    /// A place among the packets of a slot.
+    type Place: Copy + Debug + Send + Sync;
+
     /// The bytes of a packet's header, without the status word that guards a whole slot.
     type Header: AsRef<[u8]> + 'static;
 
@@ -53,6 +57,24 @@ pub trait Deliver: Copy + Debug + Send + Sync + 'static {
         guard: &Self::Guard<H>,
         f: impl FnMut(Packet<'_, Self>) -> ControlFlow<()>,
     ) -> ControlFlow<()>;
+
+    /// The place of a slot's first packet.
+    fn start<H: Handle>(guard: &Self::Guard<H>) -> Self::Place;
+
+    /// The packet at a place, which moves on; `None` after the last.
+    fn packet<'g, H: Handle>(
+        guard: &'g Self::Guard<H>,
+        place: &mut Self::Place,
+    ) -> Option<Packet<'g, Self>>;
+
+    /// Its captured bytes, for writing.
+    fn packet_mut<'g, H: Handle>(
+        guard: &'g mut Self::Guard<H>,
+        place: &mut Self::Place,
+    ) -> Option<&'g mut [u8]>;
+
+    /// How many packets of `len` bytes a ring of `slots` is sure to hold when they come at once.
+    fn burst(self, slots: NonZeroU32, len: u32) -> u32;
 }
 
 /// Where the fields of a packet lie in its header, in bytes.
@@ -71,6 +93,7 @@ pub struct Offsets {
 
 impl Deliver for Blocks {
     type Guard<H: Handle> = Block<H>;
+    type Place = Position;
     type Header = [u8; record::HEADER];
     type Word = ();
 
@@ -109,10 +132,34 @@ impl Deliver for Blocks {
     ) -> ControlFlow<()> {
         block.for_each(f)
     }
+
+    #[inline]
+    fn start<H: Handle>(block: &Block<H>) -> Position {
+        block.start()
+    }
+
+    #[inline]
+    fn packet<'g, H: Handle>(block: &'g Block<H>, place: &mut Position) -> Option<Packet<'g>> {
+        block.packet(place)
+    }
+
+    #[inline]
+    fn packet_mut<'g, H: Handle>(
+        block: &'g mut Block<H>,
+        place: &mut Position,
+    ) -> Option<&'g mut [u8]> {
+        block.packet_mut(place)
+    }
+
+    fn burst(self, slots: NonZeroU32, len: u32) -> u32 {
+        // The retire timeout cuts blocks short: one for each time that it passes while the packets come.
+        (slots.get().saturating_mul(self.packets_of(len)) / 2).max(1)
+    }
 }
 
 impl Deliver for Frames {
     type Guard<H: Handle> = Frame<H>;
+    type Place = Left;
     type Header = [u8; frame_v2::HEADER - LENT_FROM];
     type Word = u32;
 
@@ -149,6 +196,43 @@ impl Deliver for Frames {
         mut f: impl FnMut(Packet<'_, Self>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         f(frame.packet())
+    }
+
+    #[inline]
+    fn start<H: Handle>(_: &Frame<H>) -> Left {
+        Left::One
+    }
+
+    #[inline]
+    fn packet<'g, H: Handle>(frame: &'g Frame<H>, place: &mut Left) -> Option<Packet<'g, Self>> {
+        place.take().then(|| frame.packet())
+    }
+
+    #[inline]
+    fn packet_mut<'g, H: Handle>(
+        frame: &'g mut Frame<H>,
+        place: &mut Left,
+    ) -> Option<&'g mut [u8]> {
+        place.take().then(|| frame.data_mut())
+    }
+
+    fn burst(self, slots: NonZeroU32, _: u32) -> u32 {
+        slots.get()
+    }
+}
+
+/// How many packets of a frame are left.
+#[derive(Clone, Copy, Debug)]
+pub enum Left {
+    One,
+    None,
+}
+
+impl Left {
+    /// Whether there was one.
+    #[inline]
+    fn take(&mut self) -> bool {
+        matches!(core::mem::replace(self, Self::None), Self::One)
     }
 }
 

@@ -16,6 +16,8 @@
 //! | `SO_BUSY_POLL`, `SO_PREFER_BUSY_POLL` | poll the driver's queue that a socket last received from, which the kernel notes for no packet socket |
 
 mod block;
+#[cfg(any(feature = "smoltcp", feature = "embassy-net-driver"))]
+mod burst;
 mod copied;
 mod delivery;
 mod fanout;
@@ -70,6 +72,7 @@ pub use self::tx_frame::TxFrame;
 pub use self::vnet::{Segmentation, VnetHeader};
 pub use self::walk::{Packets, Position};
 pub use crate::abi::packet::{BlockStatus, PacketStatus};
+pub use crate::edge_triggered::EdgeTriggered;
 pub use crate::gather::Gather;
 pub use crate::handoff::Slots;
 pub use crate::interface::{Interface, LinkState, Queues};

@@ -33,10 +33,10 @@ pub enum Ended {
 /// holds for its frames. `G` is that of [`Bound`](crate::lifecycle::Bound).
 #[derive(Debug)]
 pub struct Receiver<'r, D: Delivery = Blocks, G = Alone> {
-    ring: handoff::Receiver<'r>,
+    pub(super) ring: handoff::Receiver<'r>,
     fd: BorrowedFd<'r>,
     watch: &'r mut Watch,
-    delivery: D,
+    pub(super) delivery: D,
     pub(super) group: &'r G,
 }
 
@@ -81,7 +81,7 @@ impl<'r, D: Delivery, G> Receiver<'r, D, G> {
     }
 
     #[inline]
-    pub(super) fn next(&mut self) -> Option<D::Guard<&'r Slots>> {
+    pub(crate) fn next(&mut self) -> Option<D::Guard<&'r Slots>> {
         if self.ring.slots().is_corrupt() {
             return None;
         }
@@ -95,7 +95,8 @@ impl<'r, D: Delivery, G> Receiver<'r, D, G> {
     /// Its life is the socket's borrow, so that the handle and [`next_block`](Receiver::next_block) can be
     /// used side by side. Register it edge-triggered, and take blocks until there is `None` before the
     /// first wait and after each wake-up: level-triggered polling spins while the newest block is held,
-    /// and after the link went down until [`take_error`](Self::take_error) is called.
+    /// and after the link went down until [`take_error`](Self::take_error) is called. For executors that are
+    /// level-triggered there is [`EdgeTriggered`](super::EdgeTriggered).
     #[must_use]
     pub fn fd(&self) -> BorrowedFd<'r> {
         self.fd

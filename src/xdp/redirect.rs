@@ -5,7 +5,7 @@ use core::fmt;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
-use super::translate::{Target, translate};
+use super::translate::{Target, translate, unfiltered};
 use super::{Program, Xskmap};
 use crate::abi::bpf::{Extended, XDP_DROP, XDP_PASS};
 use crate::bpf;
@@ -109,7 +109,7 @@ impl<'a> Redirect<'a> {
 
     /// Translates the filter and loads the program. The program keeps the map.
     ///
-    /// `bpf(BPF_PROG_LOAD)`, Linux 5.9, and `mmap` for as long as it takes; where the verifier refuses it,
+    /// `bpf(BPF_PROG_LOAD)`, Linux 5.9, and with a filter `mmap` for as long as it takes; where the verifier refuses it,
     /// both once more for what the verifier says.
     ///
     /// # Errors
@@ -120,8 +120,16 @@ impl<'a> Redirect<'a> {
     /// do, or its length; before Linux 5.11 EPERM where RLIMIT_MEMLOCK is too small; E2BIG where the verifier
     /// gives up.
     #[doc(alias = "BPF_PROG_LOAD")]
+    // Inlined, so that a program which never filters is linked without the translator.
+    #[inline(always)]
     pub fn load(&self) -> Result<Program, LoadError> {
-        let filter = self.filter.map_or(&[][..], |filter| filter.instructions());
+        match self.filter {
+            None => load(&unfiltered(self.map.as_fd()), self.fragments),
+            Some(filter) => self.load_filtered(filter),
+        }
+    }
+
+    fn load_filtered(&self, filter: &bpf::Program<'_>) -> Result<Program, LoadError> {
         let target = Target {
             map: self.map.as_fd(),
             rejected: match self.rejected {
@@ -130,7 +138,7 @@ impl<'a> Redirect<'a> {
             },
             fragments: self.fragments,
         };
-        load(&translate(filter, &target)?, self.fragments)
+        load(&translate(filter.instructions(), &target)?, self.fragments)
     }
 }
 

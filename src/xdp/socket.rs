@@ -124,6 +124,8 @@ impl<R: XdpRings> Socket<Configured<R>> {
     /// [`Error::TooManySockets`] where 84 sockets use the memory, or were dropped without
     /// [`close`](Socket::close).
     #[doc(alias = "XDP_UMEM_REG")]
+    // A socket is large, and moved: each caller that it were inlined into would have kilobytes of that.
+    #[inline(never)]
     pub fn map(mut self) -> Result<Socket<Mapped<R>>, Failed<Self>> {
         match self.try_map() {
             Ok(rings) => Ok(self.mapped(rings)),
@@ -211,6 +213,8 @@ impl<R: XdpRings> Socket<Mapped<R>> {
     /// Gives the socket back, its fill ring stocked, with [`Error::QueueBusy`] where another socket has the queue;
     /// [`Error::System`]: ENODEV where there is no such interface, EINVAL where it has no such queue, EOPNOTSUPP
     /// where its driver cannot do without copies and [`Copies::Never`](super::Copies::Never) was asked for.
+    // As `map`.
+    #[inline(never)]
     pub fn bind(mut self, queue: Queue) -> Result<Socket<Bound<R>>, Failed<Self>> {
         match self.try_bind(queue) {
             Ok(granted) => Ok(self.bound(queue, granted)),

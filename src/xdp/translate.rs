@@ -85,7 +85,7 @@ impl fmt::Display for Untranslatable {
 
 impl core::error::Error for Untranslatable {}
 
-/// Translates a program that was checked; one without instructions accepts everything.
+/// Translates a program that was checked.
 pub(super) fn translate(
     filter: &[Instruction],
     target: &Target<'_>,
@@ -105,6 +105,25 @@ pub(super) fn translate(
 fn scratch<T: crate::sys::Zeroed>(len: usize) -> Result<Scratch<T>, Error> {
     let bytes = (len * size_of::<T>()) as u64;
     Scratch::new(len).map_err(Error::system(Operation::MapScratch { bytes }))
+}
+
+/// The whole program where there is no filter.
+pub(super) fn unfiltered(map: BorrowedFd<'_>) -> [Extended; 6] {
+    redirect(R1, map)
+}
+
+/// What becomes of an accepted packet; `context` has the program's argument.
+fn redirect(context: Register, map: BorrowedFd<'_>) -> [Extended; 6] {
+    let [map_low, map_high] = code::map(R1, map.as_raw_fd());
+    [
+        load(Size::W, R2, context, xdp_md::RX_QUEUE_INDEX),
+        map_low,
+        map_high,
+        // What becomes of a packet whose queue has no socket.
+        alu(code::MOV, R3, K(XDP_PASS)),
+        call(helper::REDIRECT_MAP),
+        code::EXIT,
+    ]
 }
 
 /// Writes the whole program.
@@ -136,14 +155,7 @@ fn write(
         }
     }
     if code.begin(accept) {
-        code.push(&code::map(R1, target.map.as_raw_fd()));
-        code.push(&[
-            load(Size::W, R2, CONTEXT, xdp_md::RX_QUEUE_INDEX),
-            // What becomes of a packet whose queue has no socket.
-            alu(code::MOV, R3, K(XDP_PASS)),
-            call(helper::REDIRECT_MAP),
-            code::EXIT,
-        ]);
+        code.push(&redirect(CONTEXT, target.map));
     }
     if code.begin(reject) {
         code.push(&[alu(code::MOV, R0, K(target.rejected)), code::EXIT]);

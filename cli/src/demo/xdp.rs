@@ -12,8 +12,8 @@ use packet_ring_lab::{Injector, VethPair, frame};
 use rustix::io::Errno;
 
 use super::{FRAME, Numbers, SILENCE};
-use crate::exit::{Failure, say, setcap_line_of};
-use crate::xdp::{CAPABILITIES, counters, receive_at};
+use crate::exit::{Failure, say, xdp_setcap_line};
+use crate::xdp::{counters, receive_at};
 
 /// 32 MiB in chunks of the smallest size.
 const GEOMETRY: UmemGeometry = UmemGeometry::new_assert(2048, 16_384);
@@ -30,7 +30,7 @@ pub(super) fn run(pair: &VethPair, count: u64, beside: Option<f64>) -> Result<()
             say(
                 "                   In a network namespace of its own, only root may: sudo packet-ring demo. Elsewhere",
             );
-            say(format_args!("    {}", setcap_line_of(CAPABILITIES)));
+            say(format_args!("    {}", xdp_setcap_line()));
             return Ok(());
         }
         Err(error) => return Err(Failure::runtime(error)),

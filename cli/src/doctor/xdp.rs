@@ -9,9 +9,9 @@ use rustix::process::{Resource, getrlimit};
 use rustix::thread::{CapabilitySet, capabilities};
 
 use super::{Version, features, finding};
-use crate::exit::setcap_line_of;
+use crate::exit::xdp_setcap_line;
 use crate::interfaces;
-use crate::xdp::{CAPABILITIES, program_on, queues};
+use crate::xdp::{program_on, queues};
 
 /// What needs which kernel.
 const FEATURES: [(Version, &str); 5] = [
@@ -49,7 +49,7 @@ pub(super) fn run(version: Option<Version>) {
                 "",
                 "no: XDP programs (--xdp of capture, stats and bridge) need CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON:",
             );
-            finding("", format_args!("    {}", setcap_line_of(CAPABILITIES)));
+            finding("", format_args!("    {}", xdp_setcap_line()));
         }
         Err(error) => finding("", format_args!("no: XDP programs: {error}")),
     }

@@ -10,6 +10,8 @@ enum Seen {
     TookBack(u32),
     /// The one list, the other one took back so many.
     Shared(u32, u32),
+    /// The first of all slots was taken by this thread, or by the other one.
+    FirstHere(bool),
     /// The slot was found taken, or free.
     Taken,
     Free,
@@ -102,18 +104,24 @@ fn a_dropped_chunk_is_taken_back_once() {
 /// Two take slots at a time: each gets its own.
 #[test]
 fn a_slot_is_taken_once() {
-    let model = Model::new("slots taken by two").must_see([Seen::Taken]);
+    let model =
+        Model::new("slots taken by two").must_see([Seen::FirstHere(false), Seen::FirstHere(true)]);
     model.check(|seen| {
         let (chunks, _list) = Pages::new(1).map();
         let other = thread::spawn({
             let chunks = chunks.clone();
-            move || chunks.take_slot()
+            move || {
+                step();
+                chunks.take_slot()
+            }
         });
+        step();
         let slot = chunks.take_slot();
         let theirs = other.join().unwrap();
         assert!(slot.is_some() && theirs.is_some());
         assert_ne!(slot, theirs, "a slot is one socket's");
-        seen.note(Seen::Taken);
+        let first = Pages::new(1).map().0.take_slot();
+        seen.note(Seen::FirstHere(slot == first));
     });
 }
 

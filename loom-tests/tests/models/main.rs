@@ -5,10 +5,13 @@
 mod consumer;
 mod cycles;
 mod dropped;
+mod epoll;
 mod forgotten;
 mod fragments;
 mod freeze;
 mod held;
+mod looking;
+mod mapping;
 mod one_at_a_time;
 mod orphans;
 mod processors;
