@@ -53,6 +53,9 @@ fn run(place: &Where) -> String {
         "Run of {}: Linux {}, {} processors of \"{}\", commit {}.",
         place.date, place.kernel, place.processors, place.cpu, place.commit
     );
+    if let Some(load) = &place.load {
+        let _ = write!(text, " Load of the machine in the minute before: {load}.");
+    }
     if place.quick {
         text += " **A try of few turns: its figures count for nothing.**";
     }

@@ -39,6 +39,9 @@ pub(crate) struct Where {
     pub(crate) processors: usize,
     pub(crate) date: String,
     pub(crate) commit: String,
+    /// How many threads ran or wanted to, of the whole machine, in the minute before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) load: Option<String>,
     /// Whether it was a try of few turns.
     pub(crate) quick: bool,
 }
@@ -108,9 +111,15 @@ impl Where {
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             date: says("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
             commit: commit(),
+            load: load(),
             quick,
         }
     }
+}
+
+fn load() -> Option<String> {
+    let text = fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_whitespace().next().map(str::to_owned)
 }
 
 /// The commit that is measured, and whether sources differ from it. What a run itself writes does not count.

@@ -191,7 +191,7 @@ impl<'a> Table<'a> {
     pub(crate) fn markdown(&self) -> String {
         let mut text = format!("| | version | {} | | of the loop by hand | |", self.unit);
         for Beside { name, unit, .. } in &self.beside {
-            let _ = write!(text, " {name}, {unit} |");
+            let _ = write!(text, " {name} ({unit}) |");
         }
         text += " turns |\n|---|---|---|---|---|---|";
         text += &"---|".repeat(self.beside.len() + 1);
@@ -305,6 +305,7 @@ mod tests {
                 processors: 2,
                 date: String::new(),
                 commit: String::new(),
+                load: None,
                 quick: false,
             },
         }
@@ -375,7 +376,7 @@ mod tests {
         };
         let lines = [line("walk", "packet-ring", 1.0), beside, cannot];
         let tables = tables(&lines, "walk");
-        assert!(tables[0].markdown().contains("| lost, % |"));
+        assert!(tables[0].markdown().contains("| lost (%) |"));
         assert!(missing(&tables).contains("- another: it has no ring."));
     }
 }
