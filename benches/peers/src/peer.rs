@@ -99,18 +99,16 @@ impl Place {
         }
     }
 
-    fn with_program(link: Link, mode: AttachMode) -> Self {
-        let map = Xskmap::create(1).expect("the right to make maps");
-        let program = Redirect::to(&map)
-            .load()
-            .expect("the right to load programs");
+    fn with_program(link: Link, mode: AttachMode) -> Answer<Self> {
+        let map = Xskmap::create(1)?;
+        let program = Redirect::to(&map).load()?;
         let place = Self::plain(link);
-        let attachment = program.attach(place.interface(), mode);
-        Self {
+        let attachment = program.attach(place.interface(), mode)?;
+        Ok(Self {
             map: Some(map),
-            _attachment: Some(attachment.expect("veth takes programs")),
+            _attachment: Some(attachment),
             ..place
-        }
+        })
     }
 
     pub(crate) fn index(&self) -> u32 {
@@ -124,19 +122,20 @@ impl Place {
 }
 
 /// A cable of which one end sends and the other receives, without programs.
-pub(crate) fn cable() -> [Place; 2] {
-    let pair = VethPair::create(&VethOptions::default()).expect("a veth pair");
-    [pair.near, pair.far].map(Place::plain)
+pub(crate) fn cable() -> Answer<[Place; 2]> {
+    let pair = VethPair::create(&VethOptions::default())?;
+    Ok([pair.near, pair.far].map(Place::plain))
 }
 
 /// A cable with an XDP program at each end, which brings packets to sockets. In the driver, that is with
 /// [`AttachMode::Native`], veth receives frames so only where both ends have one.
-pub(crate) fn cable_with_programs(mode: AttachMode) -> [Place; 2] {
-    let pair = VethPair::create(&VethOptions::default()).expect("a veth pair");
-    let ends = [pair.near.clone(), pair.far.clone()].map(|link| Place::with_program(link, mode));
+pub(crate) fn cable_with_programs(mode: AttachMode) -> Answer<[Place; 2]> {
+    let pair = VethPair::create(&VethOptions::default())?;
+    let near = Place::with_program(pair.near.clone(), mode)?;
+    let far = Place::with_program(pair.far.clone(), mode)?;
     // Attaching takes an interface down and up.
-    pair.wait_for_carrier().expect("a carrier");
-    ends
+    pair.wait_for_carrier()?;
+    Ok([near, far])
 }
 
 /// What a receiver has seen.

@@ -24,7 +24,7 @@ pub(crate) fn flood(run: &mut Run, scale: Scale, peers: &[&'static dyn Peer]) {
         reference: by_hand(Family::Packet),
     };
     compare(run, &measure, peers, |peer| {
-        let ends = cable();
+        let ends = cable()?;
         let mut readers = [peer.receiver(&ends[1], &Ring::LARGE)?];
         Ok(Box::new(move |counts| {
             let template = frame::numbered(0, ended::LEN);
@@ -73,8 +73,8 @@ pub(crate) fn paced(run: &mut Run, scale: Scale, peers: &[&'static dyn Peer]) {
         };
         compare(run, &measure, peers, |peer| {
             let (ends, ring) = match family {
-                Family::Packet => (cable(), Ring::LARGE),
-                Family::Xdp => (cable_with_programs(AttachMode::Native), SLOTS),
+                Family::Packet => (cable()?, Ring::LARGE),
+                Family::Xdp => (cable_with_programs(AttachMode::Native)?, SLOTS),
             };
             let mut readers = [peer.receiver(&ends[1], &ring)?];
             Ok(Box::new(move |counts| {
@@ -110,7 +110,7 @@ pub(crate) fn xdp(run: &mut Run, scale: Scale, peers: &[&'static dyn Peer]) {
             reference: by_hand(Family::Xdp),
         };
         compare(run, &measure, peers, |peer| {
-            let ends = cable_with_programs(mode);
+            let ends = cable_with_programs(mode)?;
             let mut readers = [peer.receiver(&ends[1], &SLOTS)?];
             Ok(Box::new(move |counts| {
                 let template = frame::numbered(0, ended::LEN);

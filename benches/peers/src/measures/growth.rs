@@ -30,7 +30,7 @@ fn grow(
         reference: by_hand(Family::Packet),
     };
     compare(run, &measure, peers, |peer| {
-        let ends = cable();
+        let ends = cable()?;
         // The readers of one peer share a group.
         let ring = ring();
         let mut readers = (0..workers)

@@ -91,8 +91,8 @@ fn busy_poll(fd: BorrowedFd<'_>) -> Answer<()> {
 
 fn converse(peer: &dyn Peer, waiting: Waiting) -> Answer<Goes<'static>> {
     let ends = match peer.family() {
-        Family::Packet => cable(),
-        Family::Xdp => cable_with_programs(AttachMode::Native),
+        Family::Packet => cable()?,
+        Family::Xdp => cable_with_programs(AttachMode::Native)?,
     };
     let (mut near, mut far) = (peer.end(&ends[0])?, peer.end(&ends[1])?);
     if waiting == Waiting::BusyPoll {

@@ -42,7 +42,7 @@ impl Replay {
             retire_timeout: RETIRE_TIMEOUT,
             ..ring
         };
-        let [near, far] = cable();
+        let [near, far] = cable()?;
         let mut reader = peer.receiver(&far, &ring)?;
         reader.will_sleep(false);
         let blocks = reader.blocks()?;

@@ -28,7 +28,7 @@ pub(crate) fn transmit(run: &mut Run, scale: Scale, peers: &[&'static dyn Peer])
             family: Family::Packet,
             reference: by_hand(Family::Packet),
         };
-        compare(run, &measure, peers, |peer| sends(peer, cable(), len));
+        compare(run, &measure, peers, |peer| sends(peer, cable()?, len));
     }
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn xdp(run: &mut Run, scale: Scale, peers: &[&'static dyn Peer]) {
                 reference: by_hand(Family::Xdp),
             };
             compare(run, &measure, peers, |peer| {
-                sends(peer, cable_with_programs(mode), len)
+                sends(peer, cable_with_programs(mode)?, len)
             });
         }
     }

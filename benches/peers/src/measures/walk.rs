@@ -90,7 +90,7 @@ pub(crate) fn cold(run: &mut Run, scale: Scale, peers: &[&'static dyn Peer]) {
             ..Ring::LARGE
         };
         compare(run, &measure, peers, |peer| {
-            let ends = cable();
+            let ends = cable()?;
             let mut reader = peer.receiver(&ends[1], &ring)?;
             reader.will_sleep(false);
             // The last block, and packets on their way.
@@ -123,7 +123,7 @@ pub(crate) fn xdp_cold(run: &mut Run, scale: Scale, peers: &[&'static dyn Peer])
             ..Ring::LARGE
         };
         compare(run, &measure, peers, |peer| {
-            let ends = cable_with_programs(mode);
+            let ends = cable_with_programs(mode)?;
             let reader = peer.receiver(&ends[1], &ring)?;
             Ok(drains(reader, ends, 64, SLOTS.into(), Duration::ZERO))
         });

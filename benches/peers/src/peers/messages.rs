@@ -56,10 +56,10 @@ impl Peer for Messages {
             SOL_SOCKET,
             SO_RCVBUFFORCE,
             &(bytes.min(i32::MAX as usize / 2) as i32),
-        );
+        )?;
         bind(&fd, place.index(), EVERY_PROTOCOL);
         if let Some(group) = ring.fanout {
-            set(&fd, abi::PACKET_FANOUT, &(u32::from(group) | IN_TURN << 16));
+            set(&fd, abi::PACKET_FANOUT, &(u32::from(group) | IN_TURN << 16))?;
         }
         Ok(Box::new(Copied::new(fd)))
     }
@@ -87,7 +87,7 @@ pub(crate) fn open() -> OwnedFd {
     socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None).expect("CAP_NET_RAW")
 }
 
-fn set_at<T>(fd: &OwnedFd, level: u32, name: u32, value: &T) {
+fn set_at<T>(fd: &OwnedFd, level: u32, name: u32, value: &T) -> Answer<()> {
     // SAFETY: the kernel reads `size_of::<T>()` bytes of `value`.
     let done = unsafe {
         syscall!(
@@ -99,11 +99,12 @@ fn set_at<T>(fd: &OwnedFd, level: u32, name: u32, value: &T) {
             size_of::<T>()
         )
     };
-    done.expect("setsockopt");
+    let done = done.map_err(|errno| format!("setsockopt {name} at {level}: {errno}"));
+    Ok(done.map(|_| ())?)
 }
 
-pub(crate) fn set<T>(fd: &OwnedFd, name: u32, value: &T) {
-    set_at(fd, SOL_PACKET, name, value);
+pub(crate) fn set<T>(fd: &OwnedFd, name: u32, value: &T) -> Answer<()> {
+    set_at(fd, SOL_PACKET, name, value)
 }
 
 /// `bind`, with a protocol in network order.

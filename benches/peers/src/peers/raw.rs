@@ -73,7 +73,7 @@ impl Peer for ByHand {
     }
 
     fn sender(&self, place: &Place, template: &[u8]) -> Answer<Box<dyn Transmit>> {
-        Ok(Box::new(raw_transmit::V2Ring::new(place, template)))
+        Ok(Box::new(raw_transmit::V2Ring::new(place, template)?))
     }
 }
 

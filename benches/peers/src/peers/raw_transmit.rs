@@ -35,32 +35,32 @@ pub(crate) struct V2Ring {
 }
 
 impl V2Ring {
-    pub(crate) fn new(place: &Place, template: &[u8]) -> Self {
+    pub(crate) fn new(place: &Place, template: &[u8]) -> Answer<Self> {
         assert!(template.len() <= FRAME - DATA);
         let fd = open();
         set(
             &fd,
             abi::PACKET_VERSION,
             &(abi::tpacket_versions::TPACKET_V2 as u32),
-        );
+        )?;
         let request = abi::tpacket_req {
             tp_block_size: BLOCK as u32,
             tp_block_nr: (FRAME * FRAMES / BLOCK) as u32,
             tp_frame_size: FRAME as u32,
             tp_frame_nr: FRAMES as u32,
         };
-        set(&fd, abi::PACKET_TX_RING, &request);
+        set(&fd, abi::PACKET_TX_RING, &request)?;
         let access = ProtFlags::READ | ProtFlags::WRITE;
         let flags = MapFlags::SHARED | MapFlags::POPULATE;
         // SAFETY: a new mapping at an address of the kernel's choice.
         let base = unsafe { mmap(null_mut(), FRAME * FRAMES, access, flags, &fd, 0) };
         bind(&fd, place.index(), 0);
-        Self {
+        Ok(Self {
             fd,
-            base: base.expect("mmap").cast(),
+            base: base?.cast(),
             next: 0,
             template: template.to_vec(),
-        }
+        })
     }
 
     fn frame(&self, index: usize) -> *mut u8 {
