@@ -95,7 +95,7 @@ async fn serve(
     join(runner.run(), echo(stack, port)).await.1
 }
 
-/// Takes one connection after the other, and tells of the link.
+/// Takes one connection after the other.
 async fn echo(stack: Stack<'_>, port: u16) -> Result<(), Box<dyn Error>> {
     // embassy-net's stack offers less than before when a larger one is full: see smoltcp_echo.
     let (mut received, mut to_send) = (vec![0; usize::from(u16::MAX)], vec![0; 1 << 18]);

@@ -1,5 +1,5 @@
-//! Rings as a network stack's device: with the feature `smoltcp` a [`Device`] is a `smoltcp::phy::Device`, with
-//! `embassy-net-driver` a [`Driver`] makes it an `embassy_net_driver::Driver`.
+//! Rings as a network stack's device: with the feature `smoltcp` a [`Device`] is a `smoltcp::phy::Device` (0.14), with
+//! `embassy-net-driver` a `Driver` makes it an `embassy_net_driver::Driver` (0.2).
 //!
 //! [`PacketDevice`] is made of the receiver and the transmitter of AF_PACKET, [`XdpDevice`] of an AF_XDP socket and its
 //! pool. The stack reads a received packet where the kernel has put it, and writes one into the frame that it leaves
@@ -324,6 +324,15 @@ impl<R: Rings> Device<R> {
             kicks: self.kicks,
             error: &mut self.error,
         })
+    }
+}
+
+/// The socket that receives, for those who sleep in a reactor of their own in place of [`wait`](Device::wait): to be
+/// registered edge-triggered. Poll the stack before the first sleep and after each, and [`flush`](Device::flush) behind
+/// each poll; where that says that frames are left, sleep no longer than 64 ms.
+impl<R: Rings> AsFd for Device<R> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.rings.rx().fd()
     }
 }
 

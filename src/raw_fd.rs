@@ -30,5 +30,7 @@ by_number! {
     [] xdp::TxRing;
     [] LinkWatch;
     [] EdgeTriggered;
+    #[cfg(any(feature = "smoltcp", feature = "embassy-net-driver"))]
+    [R: crate::device::Rings] crate::device::Device<R>;
     [S: AsFd] Gather<S>;
 }

@@ -4,14 +4,16 @@ mod wired;
 
 use core::net::Ipv4Addr;
 use core::slice;
+use core::time::Duration;
 use std::net::UdpSocket;
 
 use packet_ring::device::{Device, Kicks, PacketDevice, Rings, XdpDevice};
 use packet_ring::packet::{self, FrameGeometry, Geometry};
 use packet_ring::xdp::{self, AttachMode, Interface, Queue, Redirect, Umem};
 use packet_ring::{Deadline, Error, OnSignal, Unsent, Wake};
-use packet_ring_lab::suite::TestResult;
+use packet_ring_lab::suite::{Stopped, TestResult};
 use packet_ring_lab::{Namespace, TokenBucket, VethOptions, VethPair, frame, suite};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use smoltcp::phy::{Device as _, Medium, TxToken};
 use smoltcp::time::Instant as Moment;
 use wired::{
@@ -29,6 +31,24 @@ fn packets_are_received_whole_and_in_order() -> TestResult {
         }
         assert_eq!(wire.pair.far.counters()?.rx_packets, 600);
         assert_eq!(device.take_error(), Ok(()));
+        Ok(())
+    }
+    over_both!(test)
+}
+
+fn the_descriptor_tells_of_packets() -> TestResult {
+    fn test<R: Rings>(device: &mut Device<R>, wire: &Wire) -> TestResult {
+        let heard = |device: &Device<R>, within: Duration| -> Result<usize, Stopped> {
+            let mut fds = [PollFd::new(device, PollFlags::IN)];
+            Ok(poll(&mut fds, Some(&Timespec::try_from(within)?))?)
+        };
+        for sent in frames(0..20) {
+            assert_eq!(receive(device), None);
+            assert_eq!(heard(device, Duration::ZERO)?, 0);
+            wire.injector.send(&sent)?;
+            assert_eq!(heard(device, PATIENCE)?, 1);
+            assert!(receive(device) == Some(sent));
+        }
         Ok(())
     }
     over_both!(test)
@@ -350,6 +370,7 @@ fn what_cannot_be_a_device_is_refused() -> TestResult {
 
 suite![
     packets_are_received_whole_and_in_order,
+    the_descriptor_tells_of_packets,
     a_frame_leaves_at_once_unless_asked_otherwise,
     frames_that_wait_for_a_flush_leave_by_it,
     a_token_that_is_dropped_changes_nothing,

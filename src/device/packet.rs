@@ -119,6 +119,10 @@ impl<'r, D: Delivery, G> Sides for PacketRings<'r, D, G> {
     type Rx = PacketRx<'r, D, G>;
     type Tx = PacketTx<'r>;
 
+    fn rx(&self) -> &Self::Rx {
+        &self.rx
+    }
+
     #[inline]
     fn sides(&mut self) -> (&mut Self::Rx, &mut Self::Tx) {
         (&mut self.rx, &mut self.tx)

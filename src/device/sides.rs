@@ -21,6 +21,9 @@ pub trait Sides {
     /// What transmits.
     type Tx: Transmit;
 
+    /// What receives.
+    fn rx(&self) -> &Self::Rx;
+
     /// Both, to be borrowed together.
     fn sides(&mut self) -> (&mut Self::Rx, &mut Self::Tx);
 }

@@ -164,6 +164,10 @@ impl Sides for XdpRings {
     type Rx = XdpRx;
     type Tx = XdpTx;
 
+    fn rx(&self) -> &XdpRx {
+        &self.rx
+    }
+
     #[inline]
     fn sides(&mut self) -> (&mut XdpRx, &mut XdpTx) {
         (&mut self.rx, &mut self.tx)

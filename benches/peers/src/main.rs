@@ -1,108 +1,121 @@
-//! What AF_XDP costs with `packet-ring`, by hand and with other crates, in one run.
+//! The same work done by `packet-ring`, by hand and by others, in one run, and the document of it.
 //!
-//! `cargo run --release --manifest-path benches/peers/Cargo.toml --ignore-rust-version`, by somebody who may load
-//! programs. The peers are xdpilone 1.3.0 and netring 0.32.0, through their public interfaces and as their
-//! documents show them. No peer is left out: both build, receive and send all. netring declares Rust 1.97 and
-//! builds with 1.95; hence the flag.
+//! `cargo run --release --manifest-path benches/peers/Cargo.toml --ignore-rust-version`, as root on a machine that is
+//! otherwise idle, writes `docs/performance/run.jsonl`, `docs/performance.md` and its plots, in ten to fifteen minutes.
 //!
-//! Each way has a cable and a socket of its own, and its go in each turn, in an order that changes. A figure is
-//! processor time of the thread; a ratio is that of one turn to the loop by hand, and then the median over the
-//! turns, with the least and the greatest. The XDP program is the library's for all. Everybody has the defaults:
-//! the library asks for huge pages and has the kernel send up to 256 frames a call, netring asks for neither.
-//! xdpilone leaves the memory to its caller, who gives it small pages, as the loop by hand has.
+//! - `--quick` makes a try of few turns, in two to three minutes. It writes elsewhere, as every run of a part does:
+//!   to `--to DIRECTORY`, or to a directory for what is temporary.
+//! - `--only NAME` measures that alone, and can be given several times; `--without PEER` leaves peers of that name out.
+//! - `--from FILE` measures nothing: it makes the document again, from a run's lines.
+//!
+//! netring 0.32 declares Rust 1.97 and builds with 1.95: hence `--ignore-rust-version`.
 
 #[path = "../../by_hand/mod.rs"]
 mod by_hand;
-mod receive;
-mod transmit;
-mod with_xdpilone;
+mod count;
+mod harness;
+mod measures;
+mod peer;
+mod peers;
+mod report;
 
-use core::time::Duration;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use packet_ring_lab::enter;
+use measures::Scale;
+use report::line::{Run, read};
 
-use by_hand::{Spread, counts};
+#[global_allocator]
+static ALLOCATOR: count::Counting = count::Counting;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    ByHand,
-    ByHandAgain,
-    Ours,
-    Xdpilone,
-    Netring,
+#[derive(Default)]
+struct Arguments {
+    quick: bool,
+    only: Vec<String>,
+    without: Vec<String>,
+    from: Option<PathBuf>,
+    to: Option<PathBuf>,
 }
 
-const WAYS: [Way; 5] = [
-    Way::ByHand,
-    Way::ByHandAgain,
-    Way::Ours,
-    Way::Xdpilone,
-    Way::Netring,
-];
+impl Arguments {
+    fn parse() -> Result<Self, String> {
+        let mut parsed = Self::default();
+        let mut given = std::env::args().skip(1);
+        while let Some(argument) = given.next() {
+            let mut value = || given.next().ok_or(format!("{argument} wants a value"));
+            match argument.as_str() {
+                "--quick" => parsed.quick = true,
+                "--only" => parsed.only.push(value()?),
+                "--without" => parsed.without.push(value()?),
+                "--from" => parsed.from = Some(value()?.into()),
+                "--to" => parsed.to = Some(value()?.into()),
+                _ => {
+                    return Err(format!(
+                        "{argument}: there are --quick, --only NAME, --without PEER, --from FILE and --to DIRECTORY"
+                    ));
+                }
+            }
+        }
+        Ok(parsed)
+    }
 
-impl Way {
-    fn name(self) -> &'static str {
-        match self {
-            Self::ByHand => "by hand, small pages",
-            Self::ByHandAgain => "the same again",
-            Self::Ours => "packet-ring",
-            Self::Xdpilone => "xdpilone 1.3.0",
-            Self::Netring => "netring 0.32.0",
+    /// Where the document goes: the project's, unless it is of a part or a try.
+    fn directory(&self) -> PathBuf {
+        let whole = !self.quick && self.only.is_empty() && self.without.is_empty();
+        match &self.to {
+            Some(directory) => directory.clone(),
+            None if whole => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"),
+            None => std::env::temp_dir().join("packet-ring-peers"),
         }
     }
 }
 
-/// Turns of a table.
-const TURNS: usize = 101;
-
-/// Packets between two calls.
-const BATCH: u32 = 64;
-
-/// Where a numbered frame has its number.
-const NUMBER: usize = 22;
-
-/// Has every way take its go, turn by turn, and prints what it took.
-fn compare(what: &str, packets: u32, control_limit: f64, mut go: impl FnMut(Way) -> Duration) {
-    let mut turn = |number: usize| {
-        let mut taken = [Duration::ZERO; WAYS.len()];
-        // What ran before has left its traces in the caches. A prime number of ways with strides of every length
-        // has each way follow each other one equally often.
-        let stride = 1 + number / WAYS.len() % (WAYS.len() - 1);
-        for step in 0..WAYS.len() {
-            let way = WAYS[(number + step * stride) % WAYS.len()];
-            taken[way as usize] = go(way);
-        }
-        taken
+fn run() -> Result<(), Box<dyn core::error::Error>> {
+    let arguments = Arguments::parse()?;
+    let directory = arguments.directory();
+    std::fs::create_dir_all(directory.join("performance"))?;
+    let lines = match &arguments.from {
+        Some(file) => read(file)?,
+        None => measure(&arguments, &directory.join("performance/run.jsonl"))?,
     };
-    turn(0);
-    let turns: Vec<_> = (0..TURNS).map(turn).collect();
-    let ratio = |way: Way| {
-        Spread::of(turns.iter().map(|turn| {
-            turn[way as usize].as_secs_f64() / turn[Way::ByHand as usize].as_secs_f64()
-        }))
-    };
-    println!("{TURNS} turns: {what}");
-    for way in WAYS {
-        let taken = turns
-            .iter()
-            .map(|turn| turn[way as usize].as_nanos() as f64);
-        let nanoseconds = Spread::of(taken).median / f64::from(packets);
-        println!(
-            "  {:<22} {nanoseconds:7.1} ns a packet  {}",
-            way.name(),
-            ratio(way)
-        );
+    report::document::write(&directory, &lines)?;
+    println!("{}", directory.join("performance.md").display());
+    Ok(())
+}
+
+fn measure(
+    arguments: &Arguments,
+    path: &Path,
+) -> Result<Vec<report::line::Line>, Box<dyn core::error::Error>> {
+    let names = measures::ALL.map(|(name, _)| name);
+    if let Some(unknown) = arguments
+        .only
+        .iter()
+        .find(|only| !names.contains(&&***only))
+    {
+        return Err(format!("there is no measure {unknown}: {}", names.join(", ")).into());
     }
-    counts(ratio(Way::ByHandAgain).median, control_limit);
+    let mut run = Run::begin(path, arguments.quick)?;
+    count::find_tracepoint();
+    packet_ring_lab::enter()?;
+    harness::watch();
+    let mut peers = peers::everybody();
+    let is_out = |name: &str| arguments.without.iter().any(|out| name.contains(&**out));
+    peers.retain(|peer| !is_out(peer.name()));
+    for (name, measure) in measures::ALL {
+        if arguments.only.is_empty() || arguments.only.iter().any(|only| only == name) {
+            measure(&mut run, Scale::new(arguments.quick), &peers);
+        }
+    }
+    Ok(run.lines)
 }
 
 fn main() -> ExitCode {
-    if let Err(error) = enter() {
-        eprintln!("the bench needs a network namespace of its own: {error}");
-        return ExitCode::FAILURE;
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     }
-    receive::measure();
-    transmit::measure();
-    ExitCode::SUCCESS
 }
