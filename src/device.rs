@@ -21,7 +21,14 @@
 //! ring is full the stack is told that there is no room, to receive either: each packet that it is handed must find
 //! room for an answer. What waits goes out with a later kick, which `wait` sees to.
 //!
+//! Where the interface's queue is full (AF_PACKET), the next kick is one that comes after a frame is back or a
+//! millisecond has passed; calls before that leave it be. While the queue holds frames of ours, their return wakes a
+//! reactor. That a queue which others fill has room again, nobody tells: the stack's own timers, or `wait`, try again.
+//!
 //! # Errors
+//!
+//! A packet of which the ring kept a part is passed over, and [`truncated`](PacketDevice::truncated) counts it. A frame
+//! of fewer than 14 bytes is not sent. A stack that panics over a packet has taken it, and over a frame has not sent it.
 //!
 //! These traits know `Some` and `None`. What went wrong meanwhile, [`take_error`](Device::take_error) tells, and
 //! [`link_state`](Device::link_state) whether the interface is up and has a carrier.
@@ -198,7 +205,8 @@ impl<R: Rings> Device<R> {
     /// # Errors
     ///
     /// Those of [`flush`](Self::flush), and of these two. [`Error::FrameTooSmall`] where the stack wrote a frame beyond
-    /// [`longest_frame`](Self::longest_frame) and its room, which was not sent.
+    /// [`longest_frame`](Self::longest_frame) and its room, [`Error::FrameTooShort`] one without a whole Ethernet
+    /// header: neither was sent.
     pub fn take_error(&mut self) -> Result<(), Error> {
         if let Some(error) = self.error.0.take() {
             return Err(error);
@@ -257,6 +265,13 @@ impl<R: Rings> Device<R> {
                     return rx.look().map(|()| Wake::TimedOut);
                 }
                 Ok(Wake::TimedOut) if !deadline.has_passed() => {}
+                // What came can be nothing for the stack.
+                Ok(Wake::Ready) if !rx.fetch() => {
+                    if deadline.has_passed() {
+                        return Ok(Wake::TimedOut);
+                    }
+                    continue;
+                }
                 Ok(woken) => {
                     self.told = None;
                     return Ok(woken);

@@ -94,6 +94,11 @@ pub enum Error {
         /// Where the bytes to be sent would end.
         len: u64,
     },
+    /// A stack wrote a frame of fewer bytes than an Ethernet header has: nothing could leave.
+    FrameTooShort {
+        /// How many it has.
+        len: u64,
+    },
     /// Another XDP program is attached to the interface.
     Occupied {
         /// The interface's index.
@@ -109,6 +114,9 @@ pub enum Error {
     Untranslatable(Untranslatable),
     /// The interface is not Ethernet.
     NotEthernet,
+    /// The socket takes link-layer headers off ([`LinkHeader::Removed`](crate::packet::LinkHeader::Removed)), which a
+    /// stack is to read.
+    LinkHeaderRemoved,
     /// The pool has not enough frames to receive and to send with.
     PoolTooSmall,
     /// The descriptor is that of no XSKMAP.
@@ -208,6 +216,10 @@ impl fmt::Display for Error {
             Self::FrameTooSmall { room, len } => {
                 write!(f, "a frame has room for {room} bytes, not for {len}")
             }
+            Self::FrameTooShort { len } => write!(
+                f,
+                "a frame of {len} bytes has not even an Ethernet header, of 14"
+            ),
             Self::Occupied {
                 interface,
                 errno,
@@ -220,6 +232,9 @@ impl fmt::Display for Error {
             }
             Self::Untranslatable(why) => why.fmt(f),
             Self::NotEthernet => f.write_str("the interface is not Ethernet"),
+            Self::LinkHeaderRemoved => f.write_str(
+                "the socket takes link-layer headers off, and a stack reads them: let them be kept",
+            ),
             Self::PoolTooSmall => f.write_str(
                 "the pool has not enough frames to receive and to send with: two at least, one where the fill \
                  ring is stocked",

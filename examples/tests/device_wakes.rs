@@ -2,7 +2,7 @@
 
 mod wired;
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::slice;
 use core::task::{Context, Waker};
 use core::time::Duration;
@@ -168,6 +168,110 @@ fn room_wakes_who_found_none() -> TestResult {
     })
 }
 
+/// Lets one frame of 1,514 bytes go, keeps two, and drops all others.
+const FULL: TokenBucket = TokenBucket {
+    rate: 1,
+    burst: 1514,
+    limit: 2 * 1514,
+};
+
+fn a_queue_that_stays_full_does_not_keep_the_stack_awake() -> TestResult {
+    let wire = Wire::new()?;
+    wire.with_packet(|device| {
+        let reactor = Reactor::new()?;
+        let mut driver = Driver::new(device, |fd, _| reactor.register(fd));
+        let kept = frame::numbered(0, 1514);
+        wire.pair.far.set_token_bucket(&FULL)?;
+        for _ in 0..5 {
+            assert!(transmit(&mut driver, &kept));
+        }
+        let settle = |driver: &mut _| -> Result<u32, Stopped> {
+            let mut wakes = 0;
+            while reactor.wakes(QUIET)? && wakes < 50 {
+                wakes += 1;
+                // As embassy-net does whenever it is woken.
+                assert_eq!(receive(driver), None);
+                assert!(driver.link_state(&mut context()) == LinkState::Up);
+            }
+            Ok(wakes)
+        };
+        assert_eq!(receive(&mut driver), None);
+        let wakes = settle(&mut driver)?;
+        assert!(wakes < 50, "{wakes} times with nothing to be done");
+        wire.assert_arrive(slice::from_ref(&kept))?;
+        // What the bucket kept comes back, and tells that it is time.
+        wire.pair.far.remove_token_bucket()?;
+        assert!(settle(&mut driver)? > 0, "nobody was woken");
+        wire.assert_arrive(&[kept.clone(), kept])
+    })
+}
+
+fn frames_that_a_queue_of_others_refused_leave_with_a_later_call() -> TestResult {
+    let wire = Wire::new()?;
+    wire.with_packet(|device| {
+        let reactor = Reactor::new()?;
+        let mut driver = Driver::new(device, |fd, _| reactor.register(fd));
+        wire.pair.far.set_token_bucket(&FULL)?;
+        let other = packet_ring_lab::Injector::on(&wire.pair.far)?;
+        let others = frame::numbered(100, 1514);
+        // The first leaves, and the others fill the queue.
+        for _ in 0..3 {
+            other.send(&others)?;
+        }
+        wire.assert_arrive(&[others])?;
+        let sent = [frame::numbered(1, 1514), frame::numbered(2, 1514)];
+        for sent in &sent {
+            assert!(transmit(&mut driver, sent));
+        }
+        let mut wakes = 0;
+        while reactor.wakes(QUIET)? && wakes < 50 {
+            wakes += 1;
+            assert!(driver.link_state(&mut context()) == LinkState::Up);
+        }
+        assert!(wakes < 50, "{wakes} times with nothing to be done");
+        wire.pair.far.remove_token_bucket()?;
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(driver.link_state(&mut context()) == LinkState::Up);
+        wire.assert_arrive(&sent)
+    })
+}
+
+fn room_that_comes_while_the_waker_is_left_is_used() -> TestResult {
+    let wire = Wire::new()?;
+    wire.with_packet(|device| {
+        let stuck = Cell::new(false);
+        let mut driver = Driver::new(device, |_, _| {
+            if stuck.replace(false) {
+                wire.pair.far.remove_token_bucket().expect("a bucket");
+            }
+        });
+        let kept = frame::numbered(0, 1514);
+        for _ in 0..3 {
+            wire.pair.far.set_token_bucket(&FULL)?;
+            for _ in 0..5 {
+                assert!(transmit(&mut driver, &kept));
+            }
+            wire.assert_arrive(slice::from_ref(&kept))?;
+            stuck.set(true);
+            assert!(driver.link_state(&mut context()) == LinkState::Up);
+            wire.assert_arrive(&[kept.clone(), kept.clone()])?;
+        }
+        Ok(())
+    })
+}
+
+fn a_link_that_changes_while_the_waker_is_left_is_told() -> TestResult {
+    fn test<R: Rings>(device: Device<R>, wire: &Wire) -> TestResult {
+        // Goes after the look that would have found it up, and wakes nobody.
+        let mut driver = Driver::new(device, |_, _| {
+            wire.pair.far.set_down().expect("a link");
+        });
+        assert!(driver.link_state(&mut context()) == LinkState::Down);
+        Ok(())
+    }
+    over_both!(test)
+}
+
 fn the_link_wakes_who_asked_for_it() -> TestResult {
     fn test<R: Rings>(device: Device<R>, wire: &Wire) -> TestResult {
         let reactor = Reactor::new()?;
@@ -257,6 +361,10 @@ suite![
     a_packet_wakes_who_found_none,
     a_packet_that_comes_while_the_waker_is_left_is_not_lost,
     room_wakes_who_found_none,
+    a_queue_that_stays_full_does_not_keep_the_stack_awake,
+    frames_that_a_queue_of_others_refused_leave_with_a_later_call,
+    room_that_comes_while_the_waker_is_left_is_used,
+    a_link_that_changes_while_the_waker_is_left_is_told,
     the_link_wakes_who_asked_for_it,
     a_link_that_is_back_wakes_the_stack_and_takes_what_waits,
     frames_that_wait_for_a_flush_leave_with_the_question_for_the_link,

@@ -18,7 +18,8 @@ use super::{Device, Rings, RxToken, TxToken};
 /// writable. After each call the ring is looked at again, so an event between the look and the call is not lost.
 ///
 /// With [`Kicks::OnFlush`](super::Kicks::OnFlush) frames leave when the stack asks for the link's state. Frames that the kernel does not take
-/// are tried again then too.
+/// are tried again then too; [who wakes it](crate::device#when-frames-leave) where the interface's queue is full, and
+/// others fill it, is its own timers alone.
 ///
 /// ```no_run
 /// use std::collections::HashMap;
@@ -84,16 +85,22 @@ impl<R: Rings, F: FnMut(BorrowedFd<'_>, &Waker)> Driver<R, F> {
 
     /// Has the kernel send what waits.
     fn send_what_waits(&mut self, waker: &Waker) {
+        if self.leaves_some() {
+            self.wake_by_tx(waker);
+            self.leaves_some();
+        }
+    }
+
+    /// Has the kernel send what waits; whether it leaves some.
+    fn leaves_some(&mut self) -> bool {
         let (_, tx) = self.device.rings.sides();
         if tx.waiting() == 0 {
-            return;
+            return false;
         }
         let kicked = tx.kick();
         let left = kicked.as_ref().map_or(1, |&left| left);
         self.device.error.keep(kicked.map(drop));
-        if left > 0 {
-            self.wake_by_tx(waker);
-        }
+        left > 0
     }
 }
 

@@ -3,9 +3,11 @@
 use core::fmt;
 
 use rustix::fd::BorrowedFd;
+use rustix::net::SocketType;
+use rustix::net::sockopt::socket_type;
 
-use super::sides::{Receive, Sides, Transmit};
-use super::{Device, Facts};
+use super::sides::{Receive, Sides, Transmit, fits};
+use super::{Device, Facts, SHORTEST_NAP};
 use crate::error::{Error, Unsent};
 use crate::handoff::Slots;
 use crate::lifecycle::Alone;
@@ -57,11 +59,38 @@ pub struct PacketRx<'r, D: Delivery, G> {
     /// Whether the packet there is one for the stack.
     fetched: bool,
     unfinished_checksums: u64,
+    truncated: u64,
 }
 
 /// The transmitting side.
 pub struct PacketTx<'r> {
     transmitter: Transmitter<'r>,
+    /// Before the next kick, where the last found the interface's queue full.
+    rest: Option<Rest>,
+}
+
+/// How long nothing is kicked: until a frame has come back, or for a while.
+///
+/// A full queue drops the packet that it does not take, which frees memory of the socket, and that is an event: who
+/// kicked at each of them would never sleep.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    /// How many frames had come back.
+    completed: u64,
+    end: Deadline,
+}
+
+impl Rest {
+    #[cold]
+    fn after(completed: u64) -> Self {
+        let end = Deadline::after(SHORTEST_NAP);
+        Self { completed, end }
+    }
+
+    #[cold]
+    fn is_over(self, completed: u64) -> bool {
+        self.completed != completed || self.end.has_passed()
+    }
 }
 
 impl<'r, D: Delivery, G> Device<PacketRings<'r, D, G>> {
@@ -74,13 +103,19 @@ impl<'r, D: Delivery, G> Device<PacketRings<'r, D, G>> {
     ///
     /// # Errors
     ///
-    /// Theirs. [`Error::NotEthernet`]. [`Error::FrameTooSmall`] where a frame of the transmit ring cannot carry the MTU
-    /// and the Ethernet header. [`Error::OtherNamespace`].
+    /// Theirs. [`Error::NotEthernet`]. [`Error::FrameTooSmall`] where the MTU and the Ethernet header are more than a
+    /// frame of the transmit ring carries, a block or frame of the receive ring has room for, or the snap length.
+    /// [`Error::LinkHeaderRemoved`]. [`Error::OtherNamespace`].
     pub fn new(
         receiver: Receiver<'r, D, G>,
         mut transmitter: Transmitter<'r>,
     ) -> Result<Self, Error> {
         let facts = Facts::of(receiver.interface(), receiver.fd())?;
+        // A socket never fails to tell.
+        if socket_type(receiver.fd()) != Ok(SocketType::RAW) {
+            return Err(Error::LinkHeaderRemoved);
+        }
+        facts.fits(receiver.capacity() as usize)?;
         // Where the kernel has every frame now, what is too long is found when it is written.
         if let Some(frame) = transmitter.reserve() {
             facts.fits(frame.data().len())?;
@@ -92,8 +127,12 @@ impl<'r, D: Delivery, G> Device<PacketRings<'r, D, G>> {
                 current: None,
                 fetched: false,
                 unfinished_checksums: 0,
+                truncated: 0,
             },
-            tx: PacketTx { transmitter },
+            tx: PacketTx {
+                transmitter,
+                rest: None,
+            },
         };
         Ok(Self::over(rings, facts, burst))
     }
@@ -103,6 +142,14 @@ impl<'r, D: Delivery, G> Device<PacketRings<'r, D, G>> {
     #[must_use]
     pub fn unfinished_checksums(&self) -> u64 {
         self.rings.rx.unfinished_checksums
+    }
+
+    /// How many packets were passed over because the ring kept a part of them: the snap length, or what a block or
+    /// frame has room for, is less than the packet, as where the MTU was raised after the device was made.
+    #[doc(alias = "tp_snaplen")]
+    #[must_use]
+    pub fn truncated(&self) -> u64 {
+        self.rings.rx.truncated
     }
 
     /// Counts since the socket was bound: [`Receiver::statistics`].
@@ -155,13 +202,17 @@ impl<D: Delivery, G> Receive for PacketRx<'_, D, G> {
             let mut next = *place;
             match D::packet(slot, &mut next) {
                 None => self.current = None,
-                Some(packet) if is_for_the_stack(&packet) => {
+                Some(packet) if !is_for_the_stack(&packet) => *place = next,
+                Some(packet) if packet.captured_len() < packet.len() => {
+                    self.truncated += 1;
+                    *place = next;
+                }
+                Some(packet) => {
                     let status = packet.status();
                     let unfinished = status.contains(PacketStatus::CHECKSUM_NOT_READY);
                     self.unfinished_checksums += u64::from(unfinished);
                     self.fetched = true;
                 }
-                Some(_) => *place = next,
             }
         }
         true
@@ -198,29 +249,34 @@ impl Transmit for PacketTx<'_> {
 
     #[inline]
     fn send<T>(&mut self, len: usize, f: impl FnOnce(&mut [u8]) -> T) -> (T, Result<(), Error>) {
-        let too_small = |room: usize| Error::FrameTooSmall {
-            room: room as u64,
-            len: len as u64,
-        };
         let Some(mut frame) = self.transmitter.reserve() else {
-            return (f(&mut []), Err(too_small(0)));
+            return (f(&mut []), fits(len, 0));
         };
         let data = frame.data_mut();
         let room = data.len();
-        let written = match data.get_mut(..len) {
-            Some(data) => f(data),
-            None => return (f(data), Err(too_small(room))),
-        };
-        (written, frame.send(len).map(drop))
+        let written = f(&mut data[..len.min(room)]);
+        (
+            written,
+            fits(len, room).and_then(|()| frame.send(len).map(drop)),
+        )
     }
 
     fn kick(&mut self) -> Result<u32, Error> {
+        while self.transmitter.next_completion().is_some() {}
+        let completed = self.transmitter.completed();
+        if self.rest.is_some_and(|rest| !rest.is_over(completed)) {
+            return Ok(self.transmitter.queued());
+        }
+        self.rest = None;
         let kicked = match self.transmitter.kick() {
-            // The interface's queue is full: the frames go out later.
+            // The frames go out later.
             Err(Error::Unsent {
                 why: Unsent::NoBuffers,
                 ..
-            }) => Ok(0),
+            }) => {
+                self.rest = Some(Rest::after(completed));
+                Ok(0)
+            }
             kicked => kicked,
         };
         if self.transmitter.refused().is_some() {

@@ -2,6 +2,7 @@
 
 use rustix::fd::BorrowedFd;
 
+use super::HEADER;
 use crate::error::Error;
 use crate::wait::{Deadline, OnSignal, Wake};
 
@@ -52,7 +53,7 @@ pub trait Transmit {
     fn has_room(&mut self) -> bool;
 
     /// Hands a frame of `len` bytes over that `f` writes. Where there is not that much room, `f` gets what there is, and
-    /// nothing is handed over.
+    /// nothing is handed over; nor is a frame without a header, nor one whose `f` panics.
     fn send<T>(&mut self, len: usize, f: impl FnOnce(&mut [u8]) -> T) -> (T, Result<(), Error>);
 
     /// Has the kernel send what was handed over; says how many frames it has not taken.
@@ -63,4 +64,22 @@ pub trait Transmit {
 
     /// The descriptor that tells of room.
     fn fd(&self) -> BorrowedFd<'_>;
+}
+
+/// Whether a frame of `len` bytes can be sent from `room` bytes.
+///
+/// One without a whole header would be refused by AF_PACKET, with those behind it, and taken by AF_XDP, where nothing
+/// leaves and nobody tells.
+#[inline]
+pub(super) fn fits(len: usize, room: usize) -> Result<(), Error> {
+    if len < HEADER as usize {
+        return Err(Error::FrameTooShort { len: len as u64 });
+    }
+    if len > room {
+        return Err(Error::FrameTooSmall {
+            room: room as u64,
+            len: len as u64,
+        });
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use rustix::fd::{AsFd, BorrowedFd};
 
-use super::sides::{Receive, Sides, Transmit};
+use super::sides::{Receive, Sides, Transmit, fits};
 use super::{Device, Facts};
 use crate::error::Error;
 use crate::lifecycle::Bound;
@@ -207,6 +207,22 @@ impl XdpRx {
     }
 }
 
+/// A frame that a stack reads or writes. It goes back to the pool, also where the stack panics.
+struct Lent<'p> {
+    frame: Option<Frame>,
+    pool: &'p mut Pool,
+}
+
+impl Drop for Lent<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(frame) = self.frame.take() {
+            // Of the same memory.
+            let _ = self.pool.give(frame);
+        }
+    }
+}
+
 impl Receive for XdpRx {
     #[inline]
     fn fetch(&mut self) -> bool {
@@ -219,13 +235,11 @@ impl Receive for XdpRx {
 
     #[inline]
     fn take<T>(&mut self, f: impl FnOnce(&mut [u8]) -> T) -> T {
-        let Some(mut frame) = self.next.take() else {
-            return f(&mut []);
+        let mut lent = Lent {
+            frame: self.next.take(),
+            pool: &mut self.pool,
         };
-        let taken = f(frame.bytes_mut());
-        // Of the same memory.
-        let _ = self.pool.give(frame);
-        taken
+        f(lent.frame.as_mut().map_or(&mut [], Frame::bytes_mut))
     }
 
     fn wait(&mut self, deadline: Deadline, on_signal: OnSignal) -> Result<Wake, Error> {
@@ -259,32 +273,29 @@ impl Transmit for XdpTx {
 
     #[inline]
     fn send<T>(&mut self, len: usize, f: impl FnOnce(&mut [u8]) -> T) -> (T, Result<(), Error>) {
-        let too_small = |room: usize| Error::FrameTooSmall {
-            room: room as u64,
-            len: len as u64,
+        let mut lent = Lent {
+            frame: self.pool.take(),
+            pool: &mut self.pool,
         };
-        let Some(mut frame) = self.pool.take() else {
-            return (f(&mut []), Err(too_small(0)));
+        let Some(frame) = &mut lent.frame else {
+            return (f(&mut []), fits(len, 0));
         };
         let capacity = frame.capacity();
-        let fits = frame.set_len(len.min(capacity));
+        let fits = fits(len, capacity).and(frame.set_len(len.min(capacity)));
         let written = f(frame.bytes_mut());
-        let refused = match fits {
-            Ok(()) if len <= capacity => self
-                .tx
-                .batch(1)
-                .push(frame)
-                .map_err(|refused| refused.into_frame()),
-            _ => Err(frame),
-        };
-        match refused {
-            Ok(()) => (written, Ok(())),
-            Err(frame) => {
-                // Of the same memory.
-                let _ = self.pool.give(frame);
-                (written, Err(too_small(capacity)))
-            }
-        }
+        let sent = fits.and_then(|()| {
+            let Some(frame) = lent.frame.take() else {
+                return Ok(());
+            };
+            self.tx.batch(1).push(frame).map_err(|refused| {
+                lent.frame = Some(refused.into_frame());
+                Error::FrameTooSmall {
+                    room: 0,
+                    len: len as u64,
+                }
+            })
+        });
+        (written, sent)
     }
 
     #[inline]

@@ -14,6 +14,8 @@ impl From<Error> for std::io::Error {
             | Error::FilterTooLong
             | Error::SnapLengthNotKept
             | Error::FrameTooSmall { .. }
+            | Error::FrameTooShort { .. }
+            | Error::LinkHeaderRemoved
             | Error::ForeignPool
             | Error::NoTxMetadata
             | Error::OddPacketStart

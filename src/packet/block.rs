@@ -3,6 +3,7 @@
 use core::ops::ControlFlow;
 use core::time::Duration;
 
+use super::delivery::ETHERNET_HEADER;
 use super::walk::{Packets, Position, Records, read_on_mut};
 use super::{Geometry, Packet};
 use crate::abi::packet::{BlockStatus, block, record};
@@ -38,6 +39,14 @@ impl Blocks {
             block_size: geometry.block_size(),
             reserve: geometry.reserve_bytes(),
         }
+    }
+
+    /// How many bytes of an Ethernet frame an empty block has room for.
+    pub(super) const fn capacity(self) -> u32 {
+        let before = record::FARTHEST_MAC as u32 - ETHERNET_HEADER;
+        (self.block_size - self.first_packet)
+            .saturating_sub(before)
+            .saturating_sub(self.reserve)
     }
 
     /// How many packets of `len` bytes a block holds, if they come before it is retired.

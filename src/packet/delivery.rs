@@ -75,7 +75,13 @@ pub trait Deliver: Copy + Debug + Send + Sync + 'static {
 
     /// How many packets of `len` bytes a ring of `slots` is sure to hold when they come at once.
     fn burst(self, slots: NonZeroU32, len: u32) -> u32;
+
+    /// How many bytes of an Ethernet frame a slot has room for.
+    fn capacity(self) -> u32;
 }
+
+/// Bytes of an Ethernet header, which lies before where packets of links without one begin.
+pub(super) const ETHERNET_HEADER: u32 = 14;
 
 /// Where the fields of a packet lie in its header, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -155,6 +161,10 @@ impl Deliver for Blocks {
         // The retire timeout cuts blocks short: one for each time that it passes while the packets come.
         (slots.get().saturating_mul(self.packets_of(len)) / 2).max(1)
     }
+
+    fn capacity(self) -> u32 {
+        Self::capacity(self)
+    }
 }
 
 impl Deliver for Frames {
@@ -218,6 +228,10 @@ impl Deliver for Frames {
 
     fn burst(self, slots: NonZeroU32, _: u32) -> u32 {
         slots.get()
+    }
+
+    fn capacity(self) -> u32 {
+        self.capacity
     }
 }
 

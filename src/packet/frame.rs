@@ -9,8 +9,13 @@ use crate::handoff::{self, Handle};
 pub(super) const LENT_FROM: usize = frame_v2::STATUS + size_of::<u32>();
 
 /// One packet at a time, as [`Frame`]s: what a ring of [`RxV2`](super::RxV2) delivers.
+///
+/// Holds what each of its frames has room for.
 #[derive(Clone, Copy, Debug)]
-pub struct Frames;
+pub struct Frames {
+    /// Bytes of an Ethernet frame.
+    pub(super) capacity: u32,
+}
 
 /// A frame that the kernel has filled with one packet. Dropping it gives it back to the kernel.
 ///

@@ -35,7 +35,7 @@ pub enum Ended {
 pub struct Receiver<'r, D: Delivery = Blocks, G = Alone> {
     pub(super) ring: handoff::Receiver<'r>,
     fd: BorrowedFd<'r>,
-    watch: &'r mut Watch,
+    pub(super) watch: &'r mut Watch,
     pub(super) delivery: D,
     pub(super) group: &'r G,
 }

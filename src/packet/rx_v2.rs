@@ -5,6 +5,7 @@ use core::num::NonZeroU32;
 use rustix::fd::BorrowedFd;
 use rustix::net::SocketType;
 
+use super::delivery::ETHERNET_HEADER;
 use super::rings::{PacketRings, Receives, Request, make};
 use super::rx::{BoundRx, EVERY_PROTOCOL, configure};
 use super::watch::Watch;
@@ -125,6 +126,12 @@ impl RxV2 {
         self
     }
 
+    /// How many bytes of an Ethernet frame a frame of the ring has room for.
+    const fn capacity(&self) -> u32 {
+        let begin = frame_v2::FARTHEST_MAC as u32 - ETHERNET_HEADER;
+        (self.geometry.frame_size() - begin).saturating_sub(self.reserve)
+    }
+
     const fn check(self) -> Result<Self, InvalidGeometry> {
         let begin = frame_v2::FARTHEST_MAC as u64 + self.reserve as u64;
         // An Ethernet frame's network header lies where other packets begin.
@@ -192,7 +199,9 @@ impl PacketRings for RxV2 {
                 interface,
                 mapped.wanted.protocol,
             ),
-            delivery: Frames,
+            delivery: Frames {
+                capacity: mapped.wanted.capacity(),
+            },
         }
     }
 
