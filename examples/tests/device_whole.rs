@@ -2,7 +2,8 @@
 
 mod wired;
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use core::panic::AssertUnwindSafe;
+use std::panic::{catch_unwind, resume_unwind};
 
 use packet_ring::device::{Device, PacketDevice, Rings, XdpDevice};
 use packet_ring::lifecycle::Bound;
