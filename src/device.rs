@@ -306,26 +306,13 @@ impl<R: Rings> Device<R> {
         tx.has_room()
     }
 
-    /// Whether a packet is there and room for an answer.
-    #[inline]
-    fn can_receive(&mut self) -> bool {
-        self.make_room() && self.rings.sides().0.fetch()
-    }
-
+    /// Both tokens, where a packet is there and room for an answer.
     #[inline]
     fn receive_tokens(&mut self) -> Option<(RxToken<'_, R>, TxToken<'_, R>)> {
-        if !self.can_receive() {
+        if !self.make_room() || !self.rings.sides().0.fetch() {
             return None;
         }
-        let (rx, tx) = self.rings.sides();
-        Some((
-            RxToken { rx },
-            TxToken {
-                tx,
-                kicks: self.kicks,
-                error: &mut self.error,
-            },
-        ))
+        Some(self.tokens())
     }
 
     #[inline]
@@ -333,12 +320,18 @@ impl<R: Rings> Device<R> {
         if !self.make_room() {
             return None;
         }
-        let (_, tx) = self.rings.sides();
-        Some(TxToken {
+        Some(self.tokens().1)
+    }
+
+    #[inline]
+    fn tokens(&mut self) -> (RxToken<'_, R>, TxToken<'_, R>) {
+        let (rx, tx) = self.rings.sides();
+        let tx = TxToken {
             tx,
             kicks: self.kicks,
             error: &mut self.error,
-        })
+        };
+        (RxToken { rx }, tx)
     }
 }
 
