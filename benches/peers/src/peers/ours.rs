@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use packet_ring::lifecycle::Bound;
 use packet_ring::packet::{
-    Fanout, FanoutMode, FrameGeometry, Geometry, Interface, Member, Rx, RxV2, Socket, Tx,
-    VnetHeader,
+    Block, Fanout, FanoutMode, FrameGeometry, Geometry, Interface, Member, Rx, RxV2, Slots, Socket,
+    Tx, VnetHeader,
 };
 use packet_ring::{Deadline, OnSignal};
 use packet_ring_lab::frame;
@@ -100,7 +100,9 @@ impl Peer for Ours {
                 socket: blocks(place, ring)?,
                 held: ring.held as usize,
             })),
-            Self::Closure if ring.fanout.is_some() => Ok(Box::new(InGroup(member(place, ring)?))),
+            Self::Closure if ring.fanout.is_some() => {
+                Ok(Box::new(ByClosure(member(place, ring)?, Blocks::of(ring))))
+            }
             Self::Closure => Ok(Box::new(ByClosure(blocks(place, ring)?, Blocks::of(ring)))),
             Self::Iterator if ring.held > 0 || ring.fanout.is_some() => {
                 Err(Cannot::one_of_several())
@@ -152,16 +154,23 @@ impl Blocks {
     }
 }
 
-struct ByClosure(Socket<Bound<Rx>>, Blocks);
+/// Looks at each packet of a block.
+#[inline(always)]
+fn see_all(block: &Block<&Slots>, seen: &mut Seen) {
+    let _ = block.for_each(|packet| {
+        seen.packet(packet.data(), packet.len());
+        ControlFlow::Continue(())
+    });
+}
 
-impl Receive for ByClosure {
+/// Of a socket alone, or in a fanout group.
+struct ByClosure<G>(Socket<Bound<Rx, G>>, Blocks);
+
+impl<G: Send> Receive for ByClosure<G> {
     #[inline(never)]
     fn drain(&mut self, seen: &mut Seen) {
         while let Some(block) = self.0.next_block() {
-            let _ = block.for_each(|packet| {
-                seen.packet(packet.data(), packet.len());
-                ControlFlow::Continue(())
-            });
+            see_all(&block, seen);
         }
     }
 
@@ -207,30 +216,6 @@ impl Receive for ByIterator {
     }
 }
 
-struct InGroup(Socket<Bound<Rx, Member>>);
-
-impl Receive for InGroup {
-    #[inline(never)]
-    fn drain(&mut self, seen: &mut Seen) {
-        while let Some(block) = self.0.next_block() {
-            let _ = block.for_each(|packet| {
-                seen.packet(packet.data(), packet.len());
-                ControlFlow::Continue(())
-            });
-        }
-    }
-
-    fn receive(&mut self, seen: &mut Seen) {
-        let woken = self.0.wait(Deadline::NEVER, OnSignal::Continue);
-        let _ = woken.expect("the link is up");
-        self.drain(seen);
-    }
-
-    fn fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
 /// Longer than any pause of a measure.
 const A_WHILE: Duration = Duration::from_millis(100);
 
@@ -244,10 +229,7 @@ struct Holding {
 impl Receive for Holding {
     fn drain(&mut self, seen: &mut Seen) {
         while let Some(block) = self.socket.next_block() {
-            let _ = block.for_each(|packet| {
-                seen.packet(packet.data(), packet.len());
-                ControlFlow::Continue(())
-            });
+            see_all(&block, seen);
         }
     }
 
@@ -264,10 +246,7 @@ impl Receive for Holding {
                 }
                 continue;
             };
-            let _ = block.for_each(|packet| {
-                seen.packet(packet.data(), packet.len());
-                ControlFlow::Continue(())
-            });
+            see_all(&block, seen);
             kept.push_back(block);
             if kept.len() > self.held {
                 kept.pop_front();
