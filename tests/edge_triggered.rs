@@ -3,7 +3,6 @@
 mod data_path;
 
 use core::time::Duration;
-use std::thread;
 
 use packet_ring::packet::{EdgeTriggered, Geometry, Receiver, Rx};
 use packet_ring::{Error, Operation};
@@ -13,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
-use data_path::{PATIENCE, numbers, receive_on};
+use data_path::{PATIENCE, numbers, receive_on, sleeps_between_bursts};
 
 /// 64 blocks of 4 KiB, retired after 1 ms.
 fn prompt() -> Result<Geometry, Stopped> {
@@ -93,38 +92,14 @@ fn what_was_there_before_is_an_event() -> TestResult {
 }
 
 fn no_block_is_overslept() -> TestResult {
-    const BURSTS: u64 = 300;
-    const BURST: u64 = 30;
     let pair = VethPair::create(&VethOptions::default())?;
     let mut socket = receive_on(&pair.far, Rx::new(Geometry::new(1 << 16, 256)?))?;
     let mut ring = socket.receiver();
     let events = EdgeTriggered::new(ring.fd())?;
-    let injector = Injector::on(&pair.near)?;
-    thread::scope(|scope| -> TestResult {
-        scope.spawn(|| {
-            for burst in 0..BURSTS {
-                let first = burst * BURST;
-                injector.flood(&frame::numbered(0, 60), first..first + BURST);
-                // Uneven, so that blocks end at every point of the reader's turn.
-                thread::sleep(Duration::from_micros(burst * 37 % 3000));
-            }
-        });
-        let (mut next, mut held) = (0, None);
-        while next < BURSTS * BURST {
-            while let Some(block) = ring.next_block() {
-                for number in numbers(&block) {
-                    assert_eq!(number, next);
-                    next += 1;
-                }
-                held = Some(block);
-            }
-            if next < BURSTS * BURST {
-                assert!(readable(&events, PATIENCE)?, "no event after {next}");
-                events.take()?;
-            }
-        }
-        drop(held);
-        Ok(())
+    sleeps_between_bursts(&pair, &mut ring, 300, || {
+        let heard = readable(&events, PATIENCE)?;
+        events.take()?;
+        Ok(heard)
     })
 }
 

@@ -11,7 +11,7 @@ use packet_ring::lifecycle::Bound;
 use packet_ring::packet::{Block, Blocks, Geometry, Interface, Receiver, Rx, Socket, Statistics};
 use packet_ring::{Deadline, OnSignal, Wake};
 use packet_ring_lab::suite::{Stopped, TestResult};
-use packet_ring_lab::{Injector, Link, VethOptions, VethPair};
+use packet_ring_lab::{Injector, Link, VethOptions, VethPair, frame};
 
 /// A receive ring that packets arrive in.
 pub(crate) type Receiving = Socket<Bound<Rx>>;
@@ -139,6 +139,45 @@ pub(crate) fn numbers<H: Handle>(block: &Block<H>) -> Vec<u64> {
         .packets()
         .map(|packet| packet_ring_lab::frame::number(packet.data()).expect("a numbered frame"))
         .collect()
+}
+
+/// Sends so many bursts, takes all of their packets in order and has `hear` sleep where there is no block.
+///
+/// The newest block stays held until its successor is taken: the hardest case for a reader. The ring must have room for
+/// all of it, so that a slow one loses nothing.
+pub(crate) fn sleeps_between_bursts(
+    pair: &VethPair,
+    receiver: &mut Receiver<'_>,
+    bursts: u64,
+    mut hear: impl FnMut() -> Result<bool, Stopped>,
+) -> TestResult {
+    const BURST: u64 = 30;
+    let injector = Injector::on(&pair.near)?;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for burst in 0..bursts {
+                let first = burst * BURST;
+                injector.flood(&frame::numbered(0, 60), first..first + BURST);
+                // Uneven, so that blocks end at every point of the reader's turn.
+                thread::sleep(Duration::from_micros(burst * 37 % 3000));
+            }
+        });
+        let (mut next, mut held) = (0, None);
+        while next < bursts * BURST {
+            while let Some(block) = receiver.next_block() {
+                for number in numbers(&block) {
+                    assert_eq!(number, next);
+                    next += 1;
+                }
+                held = Some(block);
+            }
+            if next < bursts * BURST {
+                assert!(hear()?, "no wake-up after {next}");
+            }
+        }
+        drop(held);
+        Ok(())
+    })
 }
 
 /// The counts of a socket once the kernel has shown it this many packets, kept or dropped.
